@@ -18,7 +18,6 @@ import { type RunSecrets, readRunSecrets, runSecretsText } from './environment/r
 import { makeFanOuts } from './fan-out/fan-out.ts'
 import { taskInputs } from './fan-out/fan-out-child.ts'
 import { openJournal } from './journal/journal.ts'
-import { makeRunWatchers } from './journal/run-watchers.ts'
 import { makeStoredResults } from './journal/stored-results.ts'
 import { makeTransfers } from './journal/transfers.ts'
 import { makeUnwrittenRuns } from './journal/unwritten-runs.ts'
@@ -43,11 +42,34 @@ import { makeModelRules } from './steps/model-rules.ts'
 import { makeRunLabels, type StepDeps } from './steps/step-at-work.ts'
 import { makeWatches } from './waits/answer.ts'
 import { makeWaits } from './waits/waits.ts'
-import { type JobPollLimits, makeJobPoll } from './workers/job-polls.ts'
-import { makeExpiry, makeJobReports } from './workers/job-reports.ts'
 import type { JobSealer } from './workers/job-result.ts'
 import { makeAskWorkers, makeFindOffered } from './workers/step-jobs.ts'
 import { makeWaitingPolls } from './workers/waiting-polls.ts'
+import { type JobPollLimits, makeExpiry, makeJobPoll, makeJobReports } from './workers/worker-jobs.ts'
+
+/** Notifies watchers of a run when this process has written for it. */
+interface RunWatchers {
+  /** Returns the function that stops the watch. */
+  watch(runKey: string, onChange: () => void): () => void
+  changed(runKey: string): void
+}
+
+const makeRunWatchers = (): RunWatchers => {
+  const watchers = new Map<string, Set<() => void>>()
+  return {
+    changed(runKey) {
+      for (const tell of watchers.get(runKey) ?? []) tell()
+    },
+    watch(runKey, onChange) {
+      const set = watchers.get(runKey) ?? new Set()
+      watchers.set(runKey, set.add(onChange))
+      return () => {
+        set.delete(onChange)
+        if (set.size === 0) watchers.delete(runKey)
+      }
+    },
+  }
+}
 
 /** Waits for the ends of runs. Local ends are reported at once; others are polled, all in one query. */
 interface Waiters {

@@ -17,8 +17,7 @@ import {
 import { scrubberOf } from './environment/environments.ts'
 import { tryWakeAllDue } from './leases/leases.ts'
 import { countRunbooks } from './runbooks/runbook-clock.ts'
-import { drain } from './runs/drain.ts'
-import { startWorker } from './runs/worker.ts'
+import { drain, startWorker } from './runs/worker.ts'
 import type { Starts } from './start/starts.ts'
 import { sendEvent } from './waits/send-event.ts'
 

@@ -4,8 +4,8 @@
  * limited processes alone.
  */
 import busboy from 'busboy'
-import { objectsIn } from '../../src/activities/judge/json-objects.ts'
 import { labelInText, yesOrNo } from '../../src/activities/judge/read-label.ts'
+import { objectsIn } from '../../src/activities/judge/read-verdict.ts'
 import { parseRange } from '../../src/api/files/serve.ts'
 import { matcherOf } from '../../src/api/logs/routes.ts'
 import { cronFault } from '../../src/background/routines/cadence.ts'
@@ -338,7 +338,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'JSON in answers of models': {
-    files: ['activities/judge/json-objects.ts', 'activities/judge/read-label.ts'],
+    files: ['activities/judge/read-verdict.ts', 'activities/judge/read-label.ts'],
     packages: ['jsonrepair'],
     inThread: {
       ...byUnit(['{', '{"a":', '{"a":[', "{'", '{/*', '{"a":"b" "c"', '{"\\', '{} ', '```json{', 'x" '], (unit) =>

@@ -1,10 +1,8 @@
 // Whom preflight lets an agent ask, the gateway leads it to, in the language that the agent speaks.
 import { describe, expect, it } from 'vitest'
 import { type CodingAgent, codingAgents } from '../../src/model/runbooks/runbook-agents.ts'
-import { invokeFormat } from '../../src/providers/upstream/formats/bedrock.ts'
 import type { AnswerFormat } from '../../src/providers/upstream/formats/format.ts'
-import { geminiFormat } from '../../src/providers/upstream/formats/gemini.ts'
-import { messagesFormat } from '../../src/providers/upstream/formats/messages.ts'
+import { geminiFormat, invokeFormat, messagesFormat } from '../../src/providers/upstream/formats/formats.ts'
 import { chatFormat, responsesFormat } from '../../src/providers/upstream/formats/openai.ts'
 import { agents } from '../../src/sandbox/agents/agents.ts'
 import { findEndpoint } from '../../src/sandbox/gateway/models/endpoints.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { Json } from '../activity.ts'
-import { labelRun } from '../data/label-run.ts'
+import { labelRun } from '../data/data-activities.ts'
 import { evaluationSubjects, judgeMaterial } from './evaluation-subjects.ts'
 
 /** A run that was given this, and in which the path leads to that. */

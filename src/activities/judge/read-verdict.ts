@@ -1,9 +1,186 @@
+import { jsonrepair } from 'jsonrepair'
+import { isDeeperThan, maxJsonDepth, skipString } from '../../lib/json/json-text.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import { type FoundObject, objectsIn } from './json-objects.ts'
 import type { Question } from './question.ts'
 import { type LabelReading, labelInText, labelOf, yesOrNo } from './read-label.ts'
-import { scoreInText, scoreOf } from './read-score.ts'
 import { labelled, optionsOf, type ParsedVerdict, type Value, type Verdict } from './verdict.ts'
+
+/** A score on the scale, the words that it was read from, and a warning; or why there is none. */
+type ScoreReading = { score: number; from: string; warning?: string } | { problem: string }
+
+interface Scale {
+  min: number
+  max: number
+}
+
+interface FoundNumber {
+  at: number
+  value: number
+  from: string
+  /** How clearly the preceding words call it the score: 2 the overall one, 1 a score, 0 not at all. */
+  rank: number
+}
+
+/** More than any answer has. Bounds the time for a text that consists of numbers. */
+const mostNumbers = 1000
+const wordsBefore = 40
+
+// Not inside a word, a version or a name such as GPT-4; a decimal comma is a point, and 1,000 is a thousand.
+const numbers =
+  /(?<![A-Za-z\d_]|[A-Za-z\d_][-−.,])([-−]?(?:\d{1,15}(?:[.,]\d{1,9})?|\.\d{1,9}))(?![A-Za-z\d_]|[.,]\d)(?:\s{0,3}(%)|\s{0,3}(?:\/|out of|of|von|sur|de|из|av)\s{0,3}(\d{1,9}(?:\.\d{1,9})?))?/giu
+// Two numbers joined as a range describe the scale, or leave the score open.
+const ranges = /\d[\d.]{0,15}\s{0,2}(?:[-–—−~〜至到]|to|through|bis|till|à|a)\s{0,2}\d[\d.]{0,15}(?![A-Za-z\d])/gu
+const between = /(?:between|zwischen|entre)\s{1,3}\d[\d.]{0,15}\s{1,3}(?:and|und|et|y)\s{1,3}\d[\d.]{0,15}/giu
+const listMarkers = /^[ \t]{0,8}\d{1,2}[.)][ \t]/gm
+const isMaximum = /\b(?:out of|max(?:imum)?(?: of)?|up to)\s{0,3}$/i
+const overall = /\b(?:overall|final|total|gesamt)[^\d\n.!?;]{0,24}$/i
+const named =
+  /(?:\b(?:scores?|rating|rated?|grade|verdict|nota|wertung|bewertung|puntuaci[oó]n)|оценка|分数|評分|评分|得分|点数|評価|점수)[^\d\n.!?;]{0,24}$/i
+
+const toNumber = (written: string): number =>
+  Number(
+    written
+      .replace('−', '-')
+      .replace(/,(?=\d{3}$)/, '')
+      .replace(',', '.'),
+  )
+
+const blank = (text: string): string => ' '.repeat(text.length)
+
+/** Converts digits of other scripts, and blanks out ranges. */
+const prepared = (text: string): string =>
+  text
+    .replace(ranges, blank)
+    .replace(between, blank)
+    .replace(/[\uff10-\uff19\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) & 15))
+
+const numbersIn = (text: string, max: number): { found: FoundNumber[]; otherScale: string | undefined } => {
+  const found: FoundNumber[] = []
+  let otherScale: string | undefined
+  let seen = 0
+  for (const match of text.matchAll(numbers)) {
+    if (++seen > mostNumbers) break
+    const [words, written = '', percent, of] = match
+    const denominator = percent ? 100 : of === undefined ? max : Number(of)
+    if (denominator !== max) {
+      otherScale ??= words.trim()
+      continue
+    }
+    const before = text.slice(Math.max(0, match.index - wordsBefore), match.index)
+    if (isMaximum.test(before)) continue
+    const line = before.slice(before.lastIndexOf('\n') + 1)
+    const rank = overall.test(line) ? 2 : named.test(line) ? 1 : 0
+    found.push({ at: match.index, value: toNumber(written), from: `${line}${words}`.trim(), rank })
+  }
+  return { found, otherScale }
+}
+
+const onScale = (value: number, from: string, { min, max }: Scale): ScoreReading => {
+  if (value >= min && value <= max) return { score: value, from }
+  const score = value < min ? min : max
+  return { score, from, warning: `the answer says ${value}, outside of ${min} to ${max}; ${score} is taken` }
+}
+
+const noNumber = (otherScale: string | undefined, { min, max }: Scale): ScoreReading =>
+  otherScale === undefined
+    ? { problem: 'it has no number' }
+    : { problem: `'${otherScale}' is on another scale than ${min} to ${max}` }
+
+/** Reads the score from a value of a JSON answer: a number, or a text that begins with one. */
+const scoreOf = (value: unknown, scale: Scale): ScoreReading => {
+  if (typeof value === 'number' && Number.isFinite(value)) return onScale(value, String(value), scale)
+  if (typeof value !== 'string') return { problem: `${JSON.stringify(value)} is not a number`.slice(0, 200) }
+  const text = prepared(value.slice(0, 100)).replace(/^[\s*_"'~≈]{1,20}/, '')
+  const { found, otherScale } = numbersIn(text, scale.max)
+  const first = found[0]
+  if (first?.at === 0) return onScale(first.value, value.slice(0, 100), scale)
+  return otherScale ? noNumber(otherScale, scale) : { problem: `'${value.slice(0, 100)}' is not a number` }
+}
+
+/**
+ * Reads the score from prose. A number that is called the score goes before others; of those the first in range counts.
+ * A score out of range moves to the nearest end.
+ */
+const scoreInText = (text: string, scale: Scale): ScoreReading => {
+  const isList = /^[ \t]{0,8}1[.)][ \t]/m.test(text) && /^[ \t]{0,8}2[.)][ \t]/m.test(text)
+  const digits = prepared(text)
+  const { found, otherScale } = numbersIn(isList ? digits.replace(listMarkers, blank) : digits, scale.max)
+  const rank = found.reduce((highest, number) => Math.max(highest, number.rank), 0)
+  const candidates = found.filter((number) => number.rank === rank)
+  const chosen = candidates.find(({ value }) => value >= scale.min && value <= scale.max) ?? candidates[0]
+  return chosen ? onScale(chosen.value, chosen.from, scale) : noNumber(otherScale, scale)
+}
+
+/** A JSON object found in a text, within prose or a fence. */
+interface FoundObject {
+  /** Its position: `text.slice(start, end)`. */
+  start: number
+  end: number
+  /** Undefined when it looks like JSON but cannot be parsed even after repair. */
+  value: Record<string, unknown> | undefined
+  repaired: boolean
+}
+
+/** Enough for any real answer; keeps the time linear for a text that consists of braces. */
+const mostTries = 32
+const mostRepairedCharacters = 16 * 1024
+
+/** Index after the brace that closes the one at `start`, or undefined. */
+const closedAt = (text: string, start: number): number | undefined => {
+  let depth = 0
+  for (let at = start; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 34) at = skipString(text, at) - 1
+    else if (code === 123) depth++
+    else if (code === 125 && --depth === 0) return at + 1
+  }
+  return undefined
+}
+
+const asObject = (text: string): Record<string, unknown> | undefined => {
+  const value: unknown = JSON.parse(text)
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}
+
+const attempt = (read: () => Record<string, unknown> | undefined): Record<string, unknown> | undefined => {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+/** A number cut off after a digit may have been longer. */
+const endsInNumber = /\d[.\d]{0,20}$/
+
+/** Finds the outermost objects of a text in order, parsed strictly or else repaired. */
+export const objectsIn = (text: string): FoundObject[] => {
+  const found: FoundObject[] = []
+  let repairable = mostRepairedCharacters
+  let start = text.indexOf('{')
+  for (let tries = 0; start >= 0 && tries < mostTries; tries++) {
+    const closed = closedAt(text, start)
+    if (closed === undefined) tries += 3 // the whole text was scanned
+    const end = closed ?? text.length
+    const piece = text.slice(start, end)
+    const short = piece.length <= repairable
+    const deep = (closed !== undefined || short) && isDeeperThan(piece, maxJsonDepth)
+    const strict = deep || closed === undefined ? undefined : attempt(() => asObject(piece))
+    let value = strict
+    const cut = closed === undefined && endsInNumber.test(piece.slice(-30).trimEnd())
+    if (!strict && !deep && !cut && short) {
+      repairable -= piece.length
+      value = attempt(() => asObject(jsonrepair(piece)))
+    }
+    const looksLikeJson = /^\{\s{0,9}["']/.test(piece)
+    if (value || looksLikeJson) found.push({ start, end, value, repaired: !strict })
+    // Neither parsed nor JSON-like: it may have begun with a stray brace, so continue after that.
+    start = text.indexOf('{', value || looksLikeJson ? end : (closed ?? start + 1))
+  }
+  return found
+}
 
 type Members = Record<string, unknown>
 

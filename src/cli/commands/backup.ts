@@ -1,10 +1,114 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { BackedUp } from '../../server/local/back-up-server.ts'
+import type { HeldServer } from '../../server/local/release-restored.ts'
+import type { CheckedBackup, RestoredServer } from '../../server/local/restore-server.ts'
 import { exitCodes } from '../exit.ts'
+import { fileReason } from '../input/file-problems.ts'
 import { positive } from '../input/inputs.ts'
-import { readPassphrase } from '../input/passphrase.ts'
 import { type Session, withSession } from '../session.ts'
-import { backedUpText, backupProgress, checkedText, heldText, restoredText } from '../show/backup-text.ts'
+import { moment, quantity, safe } from '../show/output.ts'
+
+const everyMs = 5_000
+
+interface Progress {
+  table: string | undefined
+  rows: number
+  objects: number
+  bytes: number
+}
+
+/** Makes a function that notes how far a backup or a restore has come, every few seconds. */
+const backupProgress = (note: (text: string) => void): ((progress: Progress) => void) => {
+  let saidMs = performance.now()
+  return ({ table, rows, objects, bytes }) => {
+    if (performance.now() - saidMs < everyMs) return
+    saidMs = performance.now()
+    if (table !== undefined) note(`${quantity(rows, 'row')}, now the table ${table}`)
+    else note(`${quantity(rows, 'row')}, ${quantity(objects, 'file')} (${byteSize(bytes)})`)
+  }
+}
+
+const faults = ({ lost, damaged }: Pick<CheckedBackup, 'lost' | 'damaged'>): string[] => [
+  ...lost.map((id) => `lost: object ${id} was not in the storage`),
+  ...damaged.map((id) => `damaged: object ${id} has other bytes than when it was stored`),
+]
+
+type Described = Pick<CheckedBackup, 'rows' | 'objects' | 'object_bytes' | 'has_files'>
+
+const contents = ({ rows, objects, object_bytes, has_files }: Described): string =>
+  `${quantity(rows, 'row')} and ${has_files ? `${quantity(objects, 'file')} (${byteSize(object_bytes)})` : 'no files'}`
+
+const left = ({ objects_deleted: count }: Pick<CheckedBackup, 'objects_deleted'>): string[] =>
+  count === 0 ? [] : [`left out: ${quantity(count, 'file')} deleted while the backup began`]
+
+const backedUpText = (made: BackedUp): string =>
+  [
+    `${safe(made.to)}: ${contents(made)} as of ${moment(made.taken_at)}, ${byteSize(made.bytes)}${made.is_encrypted ? ', encrypted' : ''}`,
+    ...(made.objects_copied < made.objects
+      ? [`${quantity(made.objects_copied, 'file')} copied, the others were there`]
+      : []),
+    ...(made.removed_backups > 0
+      ? [
+          `Removed: ${quantity(made.removed_backups, 'older backup')}, ${quantity(made.removed_objects, 'file')} of no other one`,
+        ]
+      : []),
+    ...faults(made),
+    made.has_secret_key
+      ? 'It contains the encryption key of the server.'
+      : 'It does not contain the encryption key (secret-key or JETTY_SECRET_KEY): keep that in another place.',
+  ].join('\n')
+
+const checkedText = (found: CheckedBackup): string =>
+  [
+    `The backup is whole: ${contents(found)} as of ${moment(found.taken_at)}, written by version ${safe(found.version)}`,
+    ...left(found),
+    ...faults(found),
+    found.has_secret_key
+      ? 'It contains the encryption key.'
+      : `It does not contain the encryption key: a restore needs the key ${found.secret_key_id ?? ''}`.trimEnd(),
+  ].join('\n')
+
+const restoredText = (made: RestoredServer): string =>
+  [
+    `Restored ${contents(made)} as of ${moment(made.taken_at)}; the files are in ${safe(made.storage)}`,
+    ...left(made),
+    ...faults(made),
+    ...made.unreadable.map((id) => `lost: the folder of the backup does not have object ${id} whole`),
+    ...made.foreign_tables.map((table) => `left out: the table ${safe(table)} is not one of Jetty`),
+    'Start the server and look at it: runs, routines, webhooks and retention of the backup wait.',
+    'To let them go on: jetty restore --go',
+  ].join('\n')
+
+const heldText = (held: HeldServer): string => {
+  const { runs, routines, webhooks, bulk_actions: bulk } = held
+  const what = [
+    quantity(runs, 'open run'),
+    quantity(routines, 'routine'),
+    quantity(webhooks, 'webhook'),
+    quantity(bulk, 'bulk action'),
+  ].join(', ')
+  return held.released ? `Going on: ${what}` : `Held since the restore: ${what}`
+}
+
+const shortest = 8
+
+/** Reads the passphrase of a backup from the file of an option, or takes that of the setting. */
+const readPassphrase = (file: string | undefined, setting: string | undefined): string | undefined => {
+  if (file === undefined) return setting
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new AppError('invalid', `--passphrase-file ${file} cannot be read: ${fileReason(error)}`, { cause: error })
+  }
+  if (text.length >= shortest) return text
+  throw new AppError('invalid', `The passphrase in ${file} must have at least ${shortest} characters`, {
+    hint: 'Make one with: openssl rand -base64 24',
+  })
+}
 
 interface BackupOptions {
   keep?: number

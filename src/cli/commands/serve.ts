@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
+import type { Setting } from '../../lib/settings/setting.ts'
 import { pause } from '../../lib/time.ts'
 import { exitCodes, reportError } from '../exit.ts'
 import { askHealth, type Health } from '../explain-connection.ts'
@@ -31,8 +32,8 @@ Examples:
     )
   serve.action(async ({ settings, port, dataDir }: { settings?: boolean; port?: string; dataDir?: string }) => {
     if (settings) {
-      const { settingsText } = await import('../serve/settings-text.ts')
-      process.stdout.write(settingsText())
+      const { settingList } = await import('../../lib/settings/config.ts')
+      process.stdout.write(settingsText(settingList))
       return
     }
     const env = {
@@ -45,6 +46,16 @@ Examples:
       process.exitCode = error instanceof AppError && error.code === 'invalid' ? code : exitCodes.failed
     })
   })
+}
+
+/** Lists settings with their defaults and an example; none is required. */
+const settingsText = (list: readonly Setting[]): string => {
+  const width = Math.max(...list.map((setting) => setting.variable.length))
+  const lines = list.map(
+    ({ variable, description, default: preset, example }) =>
+      `  ${variable.padEnd(width)}  ${description}\n  ${' '.repeat(width)}  ${preset ? `default ${preset}, ` : ''}for example ${example}`,
+  )
+  return `${lines.join('\n')}\n`
 }
 
 const lookAgainMs = 50

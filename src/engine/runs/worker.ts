@@ -1,15 +1,18 @@
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
+import type { Slots } from '../../lib/slots.ts'
 import { pause } from '../../lib/time.ts'
 import type { Pauses } from '../../store/collections/pauses.ts'
-import type { Database } from '../../store/database/database.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { listen } from '../../store/database/listen.ts'
 import { renewAllLeases } from '../../store/workers/jobs.ts'
 import { sweepWorkers } from '../../store/workers/workers.ts'
+import type { Journal } from '../journal/journal.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
 import { queuesFor, releaseLeases } from '../leases/lease-queue.ts'
 import { type Leases, resumeHeld, tryWakeAllDue, wakeAllDue, wakeOrphans } from '../leases/leases.ts'
 import type { QueuePoll } from '../leases/queue-poll.ts'
+import { interruptAll, type RunsUnderLease } from '../leases/run-under-lease.ts'
 import type { Takeover } from './takeover.ts'
 
 /** Interval of looking for requests whose notification was lost. */
@@ -119,4 +122,49 @@ const every = ({ stopping, log }: WorkerDeps, milliseconds: number, work: () => 
     await work().catch((error) => log.debug({ err: error }, 'background work failed'))
     busy = false
   }, milliseconds)
+}
+
+interface DrainDeps {
+  executor: string
+  database: Queries
+  journal: Pick<Journal, 'idle'>
+  queue: Pick<QueuePoll, 'idle'>
+  leases: Leases
+  live: RunsUnderLease
+  slots: Slots
+  log: Logger
+}
+
+/** Extra time to record interrupted steps. */
+const recordMs = 1_000
+/** A request that was under way may still have opened a lease. */
+const mostRounds = 20
+
+/**
+ * Lets running steps go on for `seconds`, then interrupts them. With `isWorker` it puts the leases back on the queue,
+ * where the next start or a peer finds them. Call it once no new work begins.
+ */
+export const drain = async (deps: DrainDeps, seconds: number, isWorker: boolean): Promise<void> => {
+  const { slots, live, leases, log } = deps
+  const deadline = performance.now() + seconds * 1000
+  while (slots.used > 0 && performance.now() < deadline) await pause(20)
+  for (const run of live.values()) interruptAll(run)
+  while (live.size > 0 && performance.now() < deadline + recordMs) await pause(5)
+  await before(deadline + recordMs, Promise.all([deps.journal.idle(), deps.queue.idle()]))
+  if (!isWorker) return
+  for (let round = 0; round < mostRounds; round++) {
+    if ((await releaseLeases(deps.database, deps.executor).catch(() => 0)) === 0) break
+  }
+  log.debug({ leases: leases.local.size }, 'leases handed over')
+}
+
+/**
+ * Waits for work until a time. During an outage of Postgres it does not finish, and the next owner of the runs
+ * continues.
+ */
+const before = async (deadlineMs: number, work: Promise<unknown>): Promise<void> => {
+  const over = new AbortController()
+  const late = pause(Math.max(0, deadlineMs - performance.now()), over.signal)
+  await Promise.race([work, late])
+  over.abort()
 }

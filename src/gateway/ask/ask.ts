@@ -15,6 +15,7 @@ import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller }
 import { type EmbeddingAnswer, embeddingRequestSchema } from '../../model/gateway/embedding.ts'
 import { type ImageAnswer, imageRequestSchema } from '../../model/gateway/image.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
+import { type FallbackOptions, mayFallBack, withFallback } from '../../providers/fallback.ts'
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import { refusalIn, type UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../providers/upstream/call-upstream.ts'
@@ -36,7 +37,36 @@ import type { CallGuard } from '../../store/calls/call-guard.ts'
 import { type AskedCall, askedOf, askingBody, noJson, upstreamBody } from '../read-call.ts'
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
-import { askWithFallbacks } from './ask-with-fallbacks.ts'
+
+type Refused = Extract<UpstreamAnswer, { kind: 'refused' }>
+
+/**
+ * Asks the named model, and its fallback models if it cannot answer. Nothing has been shown to the client by then. Returns
+ * the last refusal as it came; throws the failure of the last model asked.
+ */
+export const askWithFallbacks = async (
+  models: readonly [string, ...string[]],
+  ask: (model: string, place: number) => Promise<UpstreamAnswer>,
+  options: FallbackOptions,
+): Promise<UpstreamAnswer> => {
+  const refusals = new Map<AppError, Refused>()
+  try {
+    return await withFallback(
+      models,
+      async (model, place) => {
+        const given = await ask(model, place)
+        if (given.kind !== 'refused' || !mayFallBack(given.error)) return given
+        refusals.set(given.error, given)
+        throw given.error
+      },
+      options,
+    )
+  } catch (error) {
+    const refused = refusals.get(error as AppError)
+    if (refused) return refused
+    throw error
+  }
+}
 
 /** Builds OpenAI's answer, `created` in seconds, with the bytes inside, since they have no public URL. */
 const imageBody = (answer: ImageAnswer, created: number) => ({

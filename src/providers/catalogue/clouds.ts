@@ -1,5 +1,4 @@
-import { bedrockWire } from '../wires/bedrock.ts'
-import { vertexWire } from '../wires/vertex.ts'
+import { bedrockWire, vertexWire } from '../wires/dialects.ts'
 import { at, mastra, portkey, row, tokenlens, under } from './row.ts'
 
 /** Clouds and platforms that answer with models beside much else. */

@@ -1,6 +1,4 @@
-import { anthropicWire } from '../wires/anthropic.ts'
-import { cohereWire } from '../wires/cohere.ts'
-import { googleWire } from '../wires/google.ts'
+import { anthropicWire, cohereWire, googleWire } from '../wires/dialects.ts'
 import { at, mastra, portkey, row, tokenlens } from './row.ts'
 
 /** Providers that answer with models of their own. */

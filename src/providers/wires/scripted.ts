@@ -1,9 +1,21 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
-import type { ChatChunk, ChatCompletion, ChatRequest } from '../../model/gateway/chat.ts'
+import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/gateway/chat.ts'
 import type { Wire, WireCall, WireProtocol } from '../provider.ts'
 import { chunksOf } from '../upstream/convert/completion-to-chunks.ts'
-import { messageText, schemaOf } from './scripted-texts.ts'
+
+/** The text of a message; a part that is not text is shown as its type. */
+const messageText = ({ content }: ChatMessage): string => {
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : `[${part.type}]`)).join('\n')
+}
+
+/** The JSON Schema that the answer must fit, if one is requested. */
+const schemaOf = (request: ChatRequest): Record<string, unknown> | undefined => {
+  const named = request.response_format?.json_schema
+  const schema = isObject(named) ? named.schema : undefined
+  return isObject(schema) ? schema : undefined
+}
 
 /** The verdict when no rule of the instruction applies. */
 type Leaning = 'best' | 'worst'

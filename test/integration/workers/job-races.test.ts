@@ -1,6 +1,6 @@
 // What happens to jobs when calls about them cross: a poll that breaks, a limit of an activity, a key that lost access.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeExpiry } from '../../../src/engine/workers/job-reports.ts'
+import { makeExpiry } from '../../../src/engine/workers/worker-jobs.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { readEvents } from '../../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'

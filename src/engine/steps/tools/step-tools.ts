@@ -27,8 +27,7 @@ import { asStepError, checkedParameters, isWait } from '../execute.ts'
 import type { StepAtWork } from '../step-at-work.ts'
 import type { StepSide } from '../step-side.ts'
 import type { StepCalls } from './step-calls.ts'
-import { readArguments } from './tool-arguments.ts'
-import { activityResult, type CallOutcome, cutResult, failureResult } from './tool-result.ts'
+import { activityResult, type CallOutcome, cutResult, failureResult, readArguments } from './tool-call.ts'
 
 /** What the tool calls of one attempt of a step share. */
 interface ToolScope {

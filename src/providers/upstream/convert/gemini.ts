@@ -1,10 +1,30 @@
 import { AppError } from '../../../lib/errors.ts'
-import { isObject, type JsonObject, parsedObject } from '../../../lib/json/json-object.ts'
+import { isObject, type JsonObject, parsedJson, parsedObject } from '../../../lib/json/json-object.ts'
 import { objectsOf, stringOf } from '../../../lib/json/json-values.ts'
 import { failureIn } from '../formats/format.ts'
 import { usageIn } from '../usage/usage.ts'
 import { mergeDelta } from './merge-delta.ts'
-import { detailsIn, signatureOf } from './reasoning-signature.ts'
+
+// Some models accept the result of a tool only together with the reasoning that led to its call. A chat has it in
+// `reasoning_details`. Gemini has a signature that its clients hand back unread, which carries the details here.
+const mark = 'jetty:'
+/** Longer reasoning is dropped: the model then reasons again. */
+const mostCharacters = 1024 * 1024
+
+/** Reasoning details as a signature; undefined for none, or for more than can be carried. */
+const signatureOf = (details: readonly unknown[]): string | undefined => {
+  if (details.length === 0) return undefined
+  const text = JSON.stringify(details)
+  return text.length > mostCharacters ? undefined : Buffer.from(mark + text).toString('base64')
+}
+
+/** The reasoning details in a signature; undefined for a signature that is not ours. */
+const detailsIn = (signature: unknown): unknown[] | undefined => {
+  if (typeof signature !== 'string') return undefined
+  const text = Buffer.from(signature, 'base64').toString()
+  const details = text.startsWith(mark) ? parsedJson(text.slice(mark.length)) : undefined
+  return Array.isArray(details) ? details : undefined
+}
 
 /** Converts the events of a chat to those of Gemini as they arrive. */
 interface GeminiEvents {

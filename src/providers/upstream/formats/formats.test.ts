@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { converseFormat, invokeFormat } from './bedrock.ts'
 import type { AnswerFormat } from './format.ts'
-import { formatOf, mediaFormat, predictionFormat } from './formats.ts'
-import { geminiFormat } from './gemini.ts'
+import { converseFormat, formatOf, geminiFormat, invokeFormat, mediaFormat, predictionFormat } from './formats.ts'
 
 const read = (format: AnswerFormat, ...events: (object | string)[]) => {
   const reader = format.makeReader()

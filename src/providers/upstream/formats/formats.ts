@@ -1,8 +1,98 @@
+import { isObject, type JsonObject, parsedObject } from '../../../lib/json/json-object.ts'
 import { anthropicType } from '../../../model/gateway/error-types.ts'
 import type { Shape } from '../../../model/gateway/shape.ts'
-import type { AnswerFormat } from './format.ts'
-import { messagesFormat } from './messages.ts'
+import { converseUsageIn, geminiUsageIn } from '../usage/usage.ts'
+import {
+  type AnswerFormat,
+  type EventMeaning,
+  namedEvent,
+  saysFailed,
+  saysFinished,
+  saysLast,
+  saysNothing,
+  statelessReader,
+} from './format.ts'
 import { chatFormat, imagesFormat, responsesFormat } from './openai.ts'
+
+const ending = /"type"\s*:\s*"(message_stop|message_delta|error)"/
+
+const readMessageEvent = (data: string): EventMeaning => {
+  if (!ending.test(data)) return saysNothing
+  const event = parsedObject(data) ?? {}
+  if (event.type === 'message_stop') return saysLast
+  if (event.type === 'error') return saysFailed(event.error)
+  const { delta } = event
+  return event.type === 'message_delta' && isObject(delta) && delta.stop_reason ? saysFinished : saysNothing
+}
+
+/** Anthropic's messages. */
+export const messagesFormat: AnswerFormat = {
+  ...chatFormat,
+  makeReader: statelessReader(readMessageEvent),
+  usageMember: ({ message, usage }) => (isObject(message) ? message.usage : usage),
+  words: /"(?:text|thinking|partial_json)"\s*:\s*"/g,
+  lastEvent: namedEvent({ type: 'message_stop' }),
+  errorEvent: ({ message }) => namedEvent({ type: 'error', error: { type: 'api_error', message } }),
+  errorBody: (status, message) => ({ type: 'error', error: { type: anthropicType(status), message } }),
+}
+
+const geminiStatuses: Record<number, string> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  413: 'INVALID_ARGUMENT',
+  429: 'RESOURCE_EXHAUSTED',
+}
+
+const geminiError = (status: number, message: string): JsonObject => ({
+  error: { code: status, message, status: geminiStatuses[status] ?? 'INTERNAL' },
+})
+
+const hasFinished = ({ candidates, promptFeedback }: JsonObject): boolean =>
+  (isObject(promptFeedback) && promptFeedback.blockReason !== undefined) ||
+  (Array.isArray(candidates) && candidates.some((one) => isObject(one) && one.finishReason))
+
+/** Gemini's `generateContent`. */
+export const geminiFormat: AnswerFormat = {
+  ...chatFormat,
+  makeReader: statelessReader((data) => {
+    const event = parsedObject(data) ?? {}
+    if (event.error !== undefined) return saysFailed(event.error)
+    return hasFinished(event) ? saysFinished : saysNothing
+  }),
+  mayStateUsage: /"usageMetadata"/,
+  usageMember: ({ usageMetadata }) => usageMetadata,
+  readUsage: (usage) => ({ usage: geminiUsageIn(usage), cost: undefined }),
+  words: /"text"\s*:\s*"/g,
+  lastEvent: Buffer.alloc(0),
+  errorEvent: ({ code, message }) =>
+    Buffer.from(`data: ${JSON.stringify(geminiError(Number(code) || 502, message))}\n\n`),
+  errorBody: geminiError,
+}
+
+const ofAws = {
+  errorBody: (_: number, message: string) => ({ message }),
+  errorHeaders: { 'x-amzn-errortype': 'ValidationException' },
+}
+
+/** Bedrock's `invoke`, which wraps what the maker of a model answers: here Anthropic's messages. */
+export const invokeFormat: AnswerFormat = { ...messagesFormat, ...ofAws }
+
+/** Bedrock's own `converse`. Its events are read as `{"<type>": <payload>}`, see `awsFrames`. */
+export const converseFormat: AnswerFormat = {
+  ...messagesFormat,
+  ...ofAws,
+  makeReader: statelessReader((data) => {
+    const event = parsedObject(data) ?? {}
+    if (event.error !== undefined) return saysFailed(event.error)
+    return event.messageStop === undefined ? saysNothing : saysFinished
+  }),
+  mayStateUsage: /"usage"/,
+  usageMember: ({ metadata, usage }) => (isObject(metadata) ? metadata.usage : usage),
+  readUsage: (usage) => ({ usage: converseUsageIn(usage), cost: undefined }),
+  words: /"(?:text|input)"\s*:\s*"/g,
+}
 
 /** Replicate's predictions, which cost time instead of tokens. */
 export const predictionFormat: AnswerFormat = {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatOf } from '../formats/formats.ts'
-import { geminiFormat } from '../formats/gemini.ts'
+import { formatOf, geminiFormat } from '../formats/formats.ts'
 import { atLeast, estimatedPrompt, makeTokenEstimate } from './estimate.ts'
 
 const estimated = (words: RegExp, ...events: unknown[]): number => {

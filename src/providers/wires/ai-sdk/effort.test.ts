@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { anthropicDialect } from '../anthropic.ts'
-import { bedrockDialect } from '../bedrock.ts'
-import { cohereDialect } from '../cohere.ts'
-import { googleDialect } from '../google.ts'
+import { anthropicDialect, bedrockDialect, cohereDialect, googleDialect } from '../dialects.ts'
 import { effortOf } from './effort.ts'
 
 const dialects = {

@@ -1,9 +1,13 @@
 import type { ModelProvider } from '../../../model/runbooks/runbook.ts'
-import { converseFormat, invokeFormat } from '../../../providers/upstream/formats/bedrock.ts'
 import type { AnswerFormat } from '../../../providers/upstream/formats/format.ts'
-import { mediaFormat, predictionFormat } from '../../../providers/upstream/formats/formats.ts'
-import { geminiFormat } from '../../../providers/upstream/formats/gemini.ts'
-import { messagesFormat } from '../../../providers/upstream/formats/messages.ts'
+import {
+  converseFormat,
+  geminiFormat,
+  invokeFormat,
+  mediaFormat,
+  messagesFormat,
+  predictionFormat,
+} from '../../../providers/upstream/formats/formats.ts'
 import { chatFormat, responsesFormat } from '../../../providers/upstream/formats/openai.ts'
 
 /** A provider that a sandbox may call. */

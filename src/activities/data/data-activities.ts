@@ -2,8 +2,39 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
 import { splitsSchema } from '../../model/data/splits.ts'
+import { entityNameSchema } from '../../model/names.ts'
 import { activity, type Json } from '../activity.ts'
-import { givenFields, productOutputs, productParameters } from './product-parameters.ts'
+
+/** Parameters of every step that registers something. */
+const productParameters = {
+  name: entityNameSchema.describe(
+    'Its name in the collection of the run; what has the name already gets a new version.',
+  ),
+  description: z.string().max(100_000).optional().describe('What it is, in words.'),
+  metadata_version: z.string().max(1000).optional().describe('Tag of the version that this makes, such as 1.2.0.'),
+  made_from: z
+    .array(z.string().max(500))
+    .max(100)
+    .default([])
+    .describe('What it was made from besides the task, each as type/collection/name: dataset, trained_model or task.'),
+  activity_name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .default('run')
+    .describe('How it was made, such as `training`; the link to what it was made from has this name.'),
+}
+
+const productOutputs = {
+  collection: z.string().describe('Collection that has it.'),
+  version: z.int().describe('Index of the version that the run made, or found to be the same.'),
+  created: z.boolean().describe('Whether it did not exist before.'),
+}
+
+/** The given fields; what was left out keeps what is stored. */
+const givenFields = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
 const object = z.record(z.string(), z.unknown())
 const mostItems = 10_000
@@ -133,4 +164,50 @@ export const registerModel = activity({
     })
     return { model: made.name, collection: made.collection, version: made.version, created: made.created }
   },
+})
+
+const labelPart = z.string().min(1).max(200)
+
+/** Sets a label of a run; repeating it has no further effect. */
+export const labelRun = activity({
+  name: 'label_run',
+  category: 'data',
+  description: 'Sets a label of a run of the same collection; it replaces a label with the same key and author.',
+  parameters: z.object({
+    trajectory_id: z.string().min(1).describe('Trajectory id of the run.'),
+    key: labelPart.describe('Name of the label.'),
+    value: z.union([z.string(), z.number(), z.boolean()]).describe('Value of the label; stored as text.'),
+    author: labelPart.optional().describe('Author of the label; default: the author of this run.'),
+  }),
+  outputs: z.object({
+    trajectory_id: z.string().describe('Trajectory id of the labelled run.'),
+    key: z.string().describe('Name of the label.'),
+    value: z.string().describe('Value of the label, as text.'),
+    author: z.string().describe('Author of the label.'),
+  }),
+  example: { activity: 'label_run', trajectory_id_path: 'init_params.trajectory_id', key: 'reviewed', value: 'yes' },
+  gotchas: ['A value has at most 8 KiB, and a run has at most JETTY_MAX_LABELS_PER_RUN labels.'],
+  run: async ({ trajectory_id, key, value, author }, context) => {
+    const label = { trajectory_id, key, value: String(value), author: author ?? context.run.author }
+    await context.labels.set(label)
+    return label
+  },
+})
+
+/** Returns outputs that are written in the workflow, in place of a step that is not to be executed. */
+export const pinnedOutputs = activity({
+  name: 'pinned_outputs',
+  category: 'data',
+  description: 'Returns the given outputs. Put it in place of a step to try the steps after it without executing it.',
+  parameters: z.object({
+    outputs: z
+      .record(z.string(), z.unknown())
+      .describe('The outputs, exactly as they are written: paths are not followed.'),
+  }),
+  outputs: z.looseObject({}).describe('The same members.'),
+  example: { activity: 'pinned_outputs', outputs: { text: 'A summary from an earlier run' } },
+  literal: ['outputs'],
+  pure: true,
+  gotchas: ['Steps that refer to its inputs find only `outputs`.'],
+  run: async ({ outputs }) => outputs,
 })

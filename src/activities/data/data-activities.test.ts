@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { makeTestContext } from '../../../test/activity-context.ts'
-import { registerDataset, registerModel } from './register-activities.ts'
+import { registerDataset, registerModel } from './data-activities.ts'
 
 const parsed = (each: typeof registerDataset, config: object) =>
   each.parameters.parse(config) as Record<string, unknown>

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
 import type { FailedAttempt } from '../../model/gateway/chat.ts'
 import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
-import { askWithFallbacks } from './ask-with-fallbacks.ts'
+import { askWithFallbacks } from './ask.ts'
 
 const whole = (text: string): UpstreamAnswer => ({
   kind: 'whole',

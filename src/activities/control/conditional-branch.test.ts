@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { holds, type Operator } from './condition.ts'
+import { holds, type Operator } from './conditional-branch.ts'
 
 const cases: [unknown, Operator | undefined, unknown, boolean][] = [
   [true, undefined, undefined, true],
