@@ -3,7 +3,7 @@ import type { CollectionSummary } from '../../model/collections/collection.ts'
 import type { RunTotals } from '../../model/runs/run-totals.ts'
 import { type CollectionRow, countTasks } from '../../store/collections/collections.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { type GroupTotals, groupTotals, spentLately } from '../../store/runs/lists/task-totals.ts'
+import { type GroupTotals, groupTotals, spentLately } from '../../store/runs/lists/run-counts.ts'
 import { everyStatus } from '../collection-runs/rows.ts'
 import { shownCollection } from './serialize.ts'
 

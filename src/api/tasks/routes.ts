@@ -18,7 +18,7 @@ import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
-import { groupTotals } from '../../store/runs/lists/task-totals.ts'
+import { groupTotals } from '../../store/runs/lists/run-counts.ts'
 import { newestVersion, taskVersions } from '../../store/tasks/task-versions.ts'
 import {
   createTask,

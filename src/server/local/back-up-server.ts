@@ -10,8 +10,8 @@ import { syncFolder } from '../../lib/files/sync-folder.ts'
 import { makeSealer } from '../../lib/secrets/crypto.ts'
 import { encryptStream } from '../../lib/secrets/encrypted-stream.ts'
 import type { Settings } from '../../lib/settings/config.ts'
-import { prepareDataFolder, secretKeysOf } from '../../store/database/data-folder.ts'
-import { openDatabase, type Queries } from '../../store/database/database.ts'
+import { secretKeysOf } from '../../store/database/data-folder.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { bool, queryOne } from '../../store/database/table.ts'
 import { requireClaimed } from '../../store/objects/moving.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
@@ -22,7 +22,7 @@ import { whileAway } from '../backup/dump-objects.ts'
 import { type ObjectFolder, openObjectFolder } from '../backup/object-folder.ts'
 import { type BackupContents, type BackupProgress, writeBackup } from '../backup/write-backup.ts'
 import { prepareStorage, type StorageOptions } from '../object-store.ts'
-import { reachDatabase } from './reach-database.ts'
+import { withDatabase } from './reach-database.ts'
 
 /** What a backup reads, checked to be of one server. */
 
@@ -136,11 +136,8 @@ export const backUpServer = async (options: BackUpOptions): Promise<BackedUp> =>
 
 const writeOne = async (options: BackUpOptions, to: string, folder: ObjectFolder | undefined): Promise<BackedUp> => {
   const { settings, variables, passphrase, onProgress, signal } = options
-  const dataDir = prepareDataFolder(settings.dataDir)
-  const { url, stop } = await reachDatabase(settings, dataDir)
-  const database = openDatabase(url, { connections: 1 })
-  let contents: BackupContents | undefined
-  try {
+  return withDatabase(settings, 1, async (database, { url, dataDir }) => {
+    let contents: BackupContents | undefined
     await requireServer(database)
     const objects = options.withFiles
       ? await whileAway(() => openToRead(settings, { settings, variables, database, dataDir }), signal)
@@ -152,10 +149,7 @@ const writeOne = async (options: BackUpOptions, to: string, folder: ObjectFolder
     }
     const bytes = await writeTo(to, passphrase === undefined ? whole() : encryptStream(whole(), { passphrase }), signal)
     return describe(contents as BackupContents | undefined, { to, bytes, isEncrypted: passphrase !== undefined })
-  } finally {
-    await database.close()
-    await stop()
-  }
+  })
 }
 
 const keepNeedsFolder = (): AppError =>

@@ -4,11 +4,9 @@ import { countHeldRuns, releaseHeldRuns } from '../../engine/leases/held-runs.ts
 import { AppError } from '../../lib/errors.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import { noteChange } from '../../store/collections/audit.ts'
-import { prepareDataFolder } from '../../store/database/data-folder.ts'
-import { openDatabase } from '../../store/database/database.ts'
 import { endRestoreHold, readRestoreState } from '../../store/system/restore-state.ts'
 import { countHeld, type HeldWork } from '../../store/system/waits.ts'
-import { byOperator, reachDatabase } from './reach-database.ts'
+import { byOperator, withDatabase } from './reach-database.ts'
 
 export interface HeldServer extends HeldWork {
   backup: string
@@ -19,10 +17,8 @@ export interface HeldServer extends HeldWork {
 }
 
 /** Counts what is held, and lets it go on unless `isDryRun`. Throws `conflict` when nothing is held. */
-export const releaseRestored = async (settings: Settings, isDryRun: boolean): Promise<HeldServer> => {
-  const { url, stop } = await reachDatabase(settings, prepareDataFolder(settings.dataDir))
-  const database = openDatabase(url, { connections: 1 })
-  try {
+export const releaseRestored = (settings: Settings, isDryRun: boolean): Promise<HeldServer> =>
+  withDatabase(settings, 1, async (database) => {
     const restore = await readRestoreState(database)
     if (restore?.state !== 'held') throw nothingHeld()
     const found = { backup: restore.backup, taken_at: restore.taken_at, ...(await countHeld(database)) }
@@ -38,11 +34,7 @@ export const releaseRestored = async (settings: Settings, isDryRun: boolean): Pr
       )
     })
     return { ...found, runs, released: true }
-  } finally {
-    await database.close()
-    await stop()
-  }
-}
+  })
 
 const nothingHeld = (): AppError =>
   new AppError('conflict', 'Nothing is held: this server was not restored from a backup, or it was released before', {

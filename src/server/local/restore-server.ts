@@ -1,5 +1,4 @@
 /** Restores a backup into the empty server of these settings. */
-
 import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type pg from 'pg'
@@ -35,7 +34,7 @@ import {
   writeRestoreState,
 } from '../../store/system/restore-state.ts'
 import { openBackupAt } from '../backup/backup-files.ts'
-import { type BackupEnd, type BackupManifest, leftOutTables } from '../backup/manifest.ts'
+import { type BackupManifest, leftOutTables } from '../backup/manifest.ts'
 import type { OpenedBackup } from '../backup/open-backup.ts'
 import { checkBackup, countRows, type ReadProgress, visitBackup } from '../backup/visit-backup.ts'
 import { prepareStorage } from '../object-store.ts'
@@ -155,18 +154,11 @@ export const completeLoad = async (
   await client.query('analyze')
 }
 
-/** Stores the objects of a backup under their own ids; several small ones at once. */
-interface ObjectRestore {
-  object(id: string, size: number, body: AsyncIterable<Buffer>): Promise<void>
-  /** Resolves when all of them are stored. */
-  settled(): Promise<void>
-  readonly counts: { stored: number; present: number; bytes: number }
-}
-
 const smallBytes = 1024 * 1024
 const atOnce = 8
 
-const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>): ObjectRestore => {
+/** Stores the objects of a backup under their own ids; several small ones at once. */
+const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>) => {
   const counts = { stored: 0, present: 0, bytes: 0 }
   const underWay = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
@@ -182,15 +174,14 @@ const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>): Object
     counts.bytes += size
   }
 
-  const settled = async () => {
-    await Promise.all(underWay)
-    if (failure) throw failure.error
-  }
-
   return {
     counts,
-    settled,
-    async object(id, size, body) {
+    /** Resolves when all of them are stored. */
+    async settled() {
+      await Promise.all(underWay)
+      if (failure) throw failure.error
+    },
+    async object(id: string, size: number, body: AsyncIterable<Buffer>) {
       if (failure) throw failure.error
       if (size > smallBytes) return store(id, size, body)
       const stored: Promise<void> = store(id, size, await readWhole(body))
@@ -206,26 +197,11 @@ const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>): Object
 
 interface RestoreTarget {
   client: pg.Client
+  database: Database
   /** What the database says of an earlier attempt with the same backup. */
   before: RestoreState | undefined
   dataDir: string
-  /** Writes the encryption keys of the backup, where there are none yet. */
-  keepSecretKeys(keys: string): void
-  /** Statements that hold what the backup had to do. */
-  holdStatements: readonly string[]
-  /** Brings the loaded tables up to date, and opens the storage. */
-  openObjects(): Promise<ObjectStore>
-  onProgress(progress: ReadProgress): void
-}
-
-interface RestoredCounts {
-  end: BackupEnd
-  rows: number
-  objects: { stored: number; present: number; bytes: number }
-  /** Objects that the folder of the backup does not have whole. */
-  unreadable: readonly string[]
-  /** Tables that Jetty does not have. */
-  foreignTables: readonly string[]
+  storage: ReturnType<typeof prepareStorage>
 }
 
 const writeSpill = async (dataDir: string, file: string, body: AsyncIterable<Buffer>): Promise<void> => {
@@ -239,8 +215,11 @@ const writeSpill = async (dataDir: string, file: string, body: AsyncIterable<Buf
  * Restores a backup: first the tables in one transaction, then the objects. An attempt that was interrupted after the tables
  * continues with the objects.
  */
-const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget): Promise<RestoredCounts> => {
-  const { client, before, onProgress } = target
+const restoreBackup = async (
+  backup: OpenedBackup,
+  { client, database, before, dataDir, storage }: RestoreTarget,
+  { settings, onProgress }: RestoreOptions,
+) => {
   const { manifest } = backup
   const progress: ReadProgress = { table: undefined, rows: 0, objects: 0, bytes: 0 }
   const unreadable: string[] = []
@@ -251,8 +230,10 @@ const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget): Promi
     return load
   }
   const end = await visitBackup(backup, {
-    secretKey: async (keys) => target.keepSecretKeys(keys),
-    spill: (file, body) => writeSpill(target.dataDir, file, body),
+    async secretKey(keys) {
+      if (!settings.secretKeys) keepSecretKeys(keys, manifest, dataDir)
+    },
+    spill: (file, body) => writeSpill(dataDir, file, body),
     async table(name, rows) {
       onProgress(Object.assign(progress, { table: name }))
       if (before) return countRows(rows)
@@ -262,8 +243,10 @@ const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget): Promi
     },
     async tablesEnd() {
       progress.table = undefined
-      if (!before) await (await loading()).commit(target.holdStatements)
-      objects = makeObjectRestore(await target.openObjects())
+      if (!before) await (await loading()).commit(holdRunsStatements)
+      await migrate(database)
+      const bind = async () => void (await moveClaim(database, (await storage.place()).id))
+      objects = makeObjectRestore(await storage.open(bind))
     },
     async object(id, size, body) {
       await objects?.object(id, size, body)
@@ -371,10 +354,17 @@ const requireKey = (manifest: BackupManifest, settings: Settings, dataDir: strin
   )
 }
 
-const wrongKeyInside = (): AppError =>
-  new AppError('invalid', 'The backup is damaged: the encryption key in it is not the one of its secrets', {
-    hint: 'Set JETTY_SECRET_KEY to the key of the former server.',
-  })
+/** Writes the encryption keys of the backup, where there are none yet. */
+const keepSecretKeys = (keys: string, { secret_key_id: id }: BackupManifest, dataDir: string): void => {
+  if (readIfThere(keyFileOf(dataDir))) return
+  const read = encryptionKeys().safeParse(keys).data
+  if (!read || (id !== null && !makeSealer(read).keyIds.includes(id))) {
+    throw new AppError('invalid', 'The backup is damaged: the encryption key in it is not the one of its secrets', {
+      hint: 'Set JETTY_SECRET_KEY to the key of the former server.',
+    })
+  }
+  replaceFile(keyFileOf(dataDir), `${keys}\n`)
+}
 
 const reach = async (settings: Settings, dataDir: string) => {
   if (settings.databaseUrl) return { url: settings.databaseUrl, stop: async () => {} }
@@ -400,7 +390,7 @@ const lookAtTarget = async (
 
 /** Restores a backup. Afterwards a server may be started; what the backup had to do waits for `releaseRestored`. */
 export const restoreServer = async (options: RestoreOptions): Promise<RestoredServer> => {
-  const { settings, variables, onProgress } = options
+  const { settings, variables } = options
   const backup = await open(options)
   const dataDir = prepareDataFolder(settings.dataDir)
   requireKey(backup.manifest, settings, dataDir)
@@ -412,24 +402,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
     const before = await lookAtTarget(client, database, backup.manifest.id)
     if (!before) await migrate(database, { only: backup.manifest.migrations })
     const storage = prepareStorage(settings.storage, { settings, variables, database, dataDir })
-    const restored = await restoreBackup(backup, {
-      client,
-      before,
-      dataDir,
-      holdStatements: holdRunsStatements,
-      keepSecretKeys(keys) {
-        if (settings.secretKeys || readIfThere(keyFileOf(dataDir))) return
-        const read = encryptionKeys().safeParse(keys).data
-        const id = backup.manifest.secret_key_id
-        if (!read || (id !== null && !makeSealer(read).keyIds.includes(id))) throw wrongKeyInside()
-        replaceFile(keyFileOf(dataDir), `${keys}\n`)
-      },
-      async openObjects() {
-        await migrate(database)
-        return storage.open(async () => void (await moveClaim(database, (await storage.place()).id)))
-      },
-      onProgress,
-    })
+    const restored = await restoreBackup(backup, { client, database, before, dataDir, storage }, options)
     const { name } = await storage.place()
     const facts = { backup: backup.manifest.id, taken_at: restored.end.taken_at, rows: restored.rows }
     await noteChange(database, { ...byOperator, operation: 'restoreBackup', target: name, changes: '' }, facts)

@@ -7,8 +7,7 @@ import type { Settings } from '../../lib/settings/config.ts'
 import { type StorageLocation, shownLocation } from '../../lib/settings/storage-location.ts'
 import { pause } from '../../lib/time.ts'
 import { noteChange } from '../../store/collections/audit.ts'
-import { prepareDataFolder } from '../../store/database/data-folder.ts'
-import { openDatabase, patient, type Queries } from '../../store/database/database.ts'
+import { patient, type Queries } from '../../store/database/database.ts'
 import { namedObjects, type StoredBytes, storedBytesAfter } from '../../store/files/files.ts'
 import { identifyDatabase, moveClaim } from '../../store/installation.ts'
 import { endCopy, forgetMove, keepCopyPlace, readCopyPlace } from '../../store/objects/moving.ts'
@@ -16,7 +15,7 @@ import type { ObjectStore } from '../../store/objects/objects.ts'
 import { adoptFolder, type DatabaseIdentity, folderId, lookAtOwner, type Ownership } from '../../store/objects/owner.ts'
 import { adoptBucket, bucketId, lookAtBucketOwner } from '../../store/objects/s3/notes.ts'
 import { openBucket, prepareStorage } from '../object-store.ts'
-import { byOperator, reachDatabase } from './reach-database.ts'
+import { byOperator, withDatabase } from './reach-database.ts'
 
 interface CopyCounts {
   /** Objects that the database names and this pass looked at. */
@@ -137,11 +136,8 @@ interface CopyStorageOptions {
 /** Copies what is missing, verifies it, and remembers after each page how far it has come. */
 export const copyStorage = async (options: CopyStorageOptions): Promise<CopiedStorage> => {
   const { settings, variables, onProgress, signal, pageSize } = options
-  const dataDir = prepareDataFolder(settings.dataDir)
-  const { url, stop } = await reachDatabase(settings, dataDir)
-  const opened = openDatabase(url, { connections: 4 })
-  const database = patient(opened, signal ?? new AbortController().signal)
-  try {
+  return withDatabase(settings, 4, async (opened, { dataDir }) => {
+    const database = patient(opened, signal ?? new AbortController().signal)
     const deps = { settings, variables, database, dataDir }
     const [source, target] = [prepareStorage(options.from, deps), prepareStorage(options.to, deps)]
     const [{ id: fromId }, { id: toId }] = [await source.place(), await target.place()]
@@ -164,10 +160,7 @@ export const copyStorage = async (options: CopyStorageOptions): Promise<CopiedSt
     await endCopy(database, is_complete)
     const [from, to] = [shownLocation(options.from), shownLocation(options.to)]
     return { from, to, resumed_after: place.after, ...counts, is_complete }
-  } finally {
-    await opened.close()
-    await stop()
-  }
+  })
 }
 
 const sameStorage = (location: StorageLocation): AppError =>
@@ -212,12 +205,9 @@ const adoptableOf = (location: StorageLocation, settings: Settings, dataDir: str
 }
 
 /** Makes the storage and the database of these settings each other's, whatever they were used with before. */
-export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> => {
-  const dataDir = prepareDataFolder(settings.dataDir)
-  const storage = adoptableOf(settings.storage, settings, dataDir)
-  const { url, stop } = await reachDatabase(settings, dataDir)
-  const database = openDatabase(url, { connections: 1 })
-  try {
+export const adoptStorage = (settings: Settings): Promise<AdoptedStorage> =>
+  withDatabase(settings, 1, async (database, { dataDir }) => {
+    const storage = adoptableOf(settings.storage, settings, dataDir)
     const identity = await identifyDatabase(database)
     const owner = await storage.owner(identity)
     await storage.adopt(identity)
@@ -230,8 +220,4 @@ export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> 
       { before, others },
     )
     return { folder: storage.name, before, others }
-  } finally {
-    await database.close()
-    await stop()
-  }
-}
+  })

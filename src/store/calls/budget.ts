@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Queries } from '../database/database.ts'
-import { bigint, change, float, orNull, query, queryRow, text } from '../database/table.ts'
+import { bigint, change, float, listsOf, orNull, query, queryRow, text } from '../database/table.ts'
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */
@@ -71,9 +71,7 @@ const spend = change(
          set usd = s.usd + excluded.usd, tokens = s.tokens + excluded.tokens, calls = s.calls + excluded.calls`,
   (costs: CallCost[]) => [
     otherShard(),
-    costs.map((one) => one.collectionId),
-    costs.map((one) => one.runKey),
-    costs.map((one) => one.usd),
+    ...listsOf(['collectionId', 'runKey', 'usd'], costs),
     costs.map((one) => Math.round(one.tokens)),
     costs.map((one) => one.taskId),
     costs.map((one) => countedModel(one.model)),

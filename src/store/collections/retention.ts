@@ -3,9 +3,18 @@ import { type CollectionSettings, readCollectionSettings } from '../../model/col
 import type { Database, Queries } from '../database/database.ts'
 import { bigint, moment, query, queryRow, type Row, text } from '../database/table.ts'
 import type { RemovalFailed } from '../objects/removal.ts'
-import { type ExpiredRun, expiredBatches, isWithoutOpen, type RetentionDeps, removeEndedRuns } from './expired-runs.ts'
+import {
+  type ExpiredRun,
+  expiredBatches,
+  hasRules,
+  isWithoutOpen,
+  type RetentionDeps,
+  removeEndedRuns,
+  retentionOfTasks,
+  type TaskRetention,
+  tasksEverOf,
+} from './expired-runs.ts'
 import { runBytes } from './quota.ts'
-import { hasRules, retentionOfTasks, type TaskRetention, tasksEverOf } from './retention-rules.ts'
 
 /** Runs of one task that retention would delete now. */
 export interface ExpiredOfTask {

@@ -30,8 +30,14 @@ import {
   socketFolder,
   writePostgresSettings,
 } from './postgres-folder.ts'
-import { trimPostgresLog } from './postgres-log.ts'
-import { adoptPostgres, findPostgres, launchPostgres, type PostgresProcess, stopPostgres } from './postgres-process.ts'
+import {
+  adoptPostgres,
+  findPostgres,
+  launchPostgres,
+  type PostgresProcess,
+  stopPostgres,
+  trimPostgresLog,
+} from './postgres-process.ts'
 
 /**
  * Verifies that the Postgres on a port belongs to this folder, and that the server's role exists and owns everything in

@@ -94,6 +94,12 @@ export const valuesOf = <Name extends string>(
   row: Readonly<Record<Name, unknown>>,
 ): unknown[] => names.map((name) => row[name])
 
+/** The values of rows, a list for each column, as `unnest` takes them. */
+export const listsOf = <Name extends string>(
+  names: readonly Name[],
+  rows: readonly Readonly<Record<Name, unknown>>[],
+): unknown[][] => names.map((name) => rows.map((row) => row[name]))
+
 /** A prepared statement with its declared result. */
 export interface Statement {
   readonly name: string

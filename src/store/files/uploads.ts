@@ -1,6 +1,6 @@
 import { lostFilesUsage } from '../collections/quota.ts'
 import type { Queries } from '../database/database.ts'
-import { bigint, change, moment, query, queryOne, type Row, table, text } from '../database/table.ts'
+import { bigint, change, listsOf, moment, query, queryOne, type Row, table, text } from '../database/table.ts'
 import { files } from './files.ts'
 
 const uploads = table('uploads', {
@@ -44,13 +44,7 @@ const insertAll = queryOne(
      select created_at from kept limit 1`,
   (at: { collectionId: number; purpose: string }, uploads: NewUpload[]) => [
     ...[at.collectionId, at.purpose],
-    uploads.map((upload) => upload.id),
-    uploads.map((upload) => upload.path),
-    uploads.map((upload) => upload.object),
-    uploads.map((upload) => upload.name),
-    uploads.map((upload) => upload.contentType),
-    uploads.map((upload) => upload.size),
-    uploads.map((upload) => upload.sha256),
+    ...listsOf(['id', 'path', 'object', 'name', 'contentType', 'size', 'sha256'], uploads),
   ],
 )
 

@@ -4,6 +4,7 @@ import {
   bool,
   type Columns,
   int,
+  listsOf,
   moment,
   namesOf,
   orNull,
@@ -72,11 +73,7 @@ export const writeItems = queryRow(
     { mode, remove }: { mode: ItemWriteMode; remove: readonly string[] },
   ) => [
     ...[at.datasetId, at.seq, at.author],
-    items.map(({ id }) => id),
-    items.map(({ data }) => data),
-    items.map(({ hash }) => hash),
-    items.map(({ bucket }) => bucket),
-    items.map(({ source }) => source),
+    ...listsOf(['id', 'data', 'hash', 'bucket', 'source'], items),
     ...[mode === 'replace', remove],
   ],
 )

@@ -1,4 +1,4 @@
-import { bigint, bool, int, orNull, pick, query, type Row, text } from '../database/table.ts'
+import { bigint, bool, int, listsOf, orNull, pick, query, type Row, text } from '../database/table.ts'
 import { runs, versionNumberOf } from '../runs/runs.ts'
 
 /** A run, and the item of a dataset that it was started for, if it was. */
@@ -128,10 +128,7 @@ export const lineageItems = query(
   `select ${itemColumns} from (select distinct * from unnest($1::bigint[], $2::text[]) w(dataset_id, item_id)) w
      join entities e on e.id = w.dataset_id join collections c on c.id = e.collection_id
      left join dataset_items i on i.dataset_id = w.dataset_id and i.item_id = w.item_id and i.to_seq is null`,
-  (wanted: readonly { dataset_id: number; item_id: string }[]) => [
-    wanted.map((one) => one.dataset_id),
-    wanted.map((one) => one.item_id),
-  ],
+  (wanted: readonly { dataset_id: number; item_id: string }[]) => [...listsOf(['dataset_id', 'item_id'], wanted)],
 )
 
 /** Lists the items of a collection's datasets whose present content was made from these runs. */

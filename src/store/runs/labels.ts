@@ -1,6 +1,6 @@
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
-import { bool, int, json, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+import { bool, int, json, listsOf, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
 
 export interface NewLabel {
   runId: string
@@ -129,10 +129,7 @@ const insertLabels = query(
      select f.at::int as at, w.created_at, f.replaced, ${emptied}
      from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
   (labels: readonly NewLabel[], most: number) => [
-    labels.map(({ runId }) => runId),
-    labels.map(({ key }) => key),
-    labels.map(({ value }) => value),
-    labels.map(({ author }) => author),
+    ...listsOf(['runId', 'key', 'value', 'author'], labels),
     most,
     labels.map(({ recordedBy }) => recordedBy),
   ],

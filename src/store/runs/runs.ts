@@ -11,6 +11,7 @@ import {
   bool,
   change,
   int,
+  listsOf,
   moment,
   orNull,
   query,
@@ -182,10 +183,7 @@ const findPlaces = query(
        from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
        join collections c on lower(c.name) = w.collection
        left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
-  (wanted: { collection: string; task: string }[]) => [
-    wanted.map((one) => one.collection),
-    wanted.map((one) => one.task),
-  ],
+  (wanted: { collection: string; task: string }[]) => [...listsOf(['collection', 'task'], wanted)],
 )
 
 /** Finds a collection and a task by names (case-insensitive); concurrent lookups share one query. */

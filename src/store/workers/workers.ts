@@ -6,6 +6,7 @@ import {
   int,
   json,
   list,
+  listsOf,
   moment,
   namesOf,
   orNull,
@@ -100,12 +101,7 @@ export const insertWorker = change(
   ({ offers, ...worker }: NewWorker, most: number) => [
     ...[worker.id, worker.key_id, worker.collection_ids, worker.name, worker.version, worker.labels],
     ...[worker.concurrency, most],
-    offers.map(({ hash }) => hash),
-    offers.map(({ definition }) => definition),
-    offers.map(({ name }) => name),
-    offers.map(({ version }) => version),
-    offers.map(({ concurrency }) => concurrency),
-    offers.map(({ timeoutSeconds }) => timeoutSeconds),
+    ...listsOf(['hash', 'definition', 'name', 'version', 'concurrency', 'timeoutSeconds'], offers),
   ],
 )
 

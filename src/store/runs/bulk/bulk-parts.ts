@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { bool, change, int, namesOf, orNull, query, type Row, table, text } from '../../database/table.ts'
+import { bool, change, int, listsOf, namesOf, orNull, query, type Row, table, text } from '../../database/table.ts'
 import type { BulkActionRow } from './bulk-actions.ts'
 
 /** A run of an action. */
@@ -40,11 +40,7 @@ export const noteBulkPart = change(
      on conflict do nothing`,
   ({ id, claim }: Pick<BulkActionRow, 'id' | 'claim'>, part: BulkPart, runs: readonly BulkRun[]) => [
     ...[id, claim, JSON.stringify(part)],
-    runs.map((run) => run.n),
-    runs.map((run) => run.run_id),
-    runs.map((run) => run.trajectory_id),
-    runs.map((run) => run.task),
-    runs.map((run) => run.labels),
+    ...listsOf(['n', 'run_id', 'trajectory_id', 'task', 'labels'], runs),
   ],
 )
 
@@ -73,8 +69,7 @@ export const settleBulkPart = change(
   ({ id, claim }: Pick<BulkActionRow, 'id' | 'claim'>, part: BulkPart, results: readonly BulkResult[]) => [
     ...[id, claim, part.position, part.taken],
     ...(['done', 'skipped', 'failed'] as const).map((one) => results.filter(({ outcome }) => outcome === one).length),
-    results.map((one) => one.n),
-    results.map((one) => one.outcome),
+    ...listsOf(['n', 'outcome'], results),
     results.map((one) => one.error ?? null),
     results.map((one) => one.newTrajectoryId ?? null),
   ],
