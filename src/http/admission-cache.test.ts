@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { comeOften, makeAdmissionCache, makeKeptAdmissions } from './admission-cache.ts'
+import { comeOften, makeAdmissionCache } from './admission-cache.ts'
 import type { AccessChecks, Credentials } from './authorise.ts'
 import { endpoint } from './endpoint.ts'
 
@@ -27,11 +27,11 @@ const place = { id: 7, name: 'acme', payer: 1, settings: {}, environment_id: nul
 const authenticate = vi.fn(async (): Promise<Identity> => identity)
 const admissions = (more: Partial<AccessChecks> = {}) =>
   makeAdmissionCache({
-    ...more,
     authenticate,
     findPlace: async () => place,
     findCollection: async () => undefined,
     findTask: async () => undefined,
+    ...more,
   })
 
 beforeEach(() => {
@@ -147,24 +147,21 @@ const start = {
 const task = { id: 3, name: 'hello', definition: 'd1', environment_id: null }
 
 const findTask = vi.fn<AccessChecks['findTask']>()
-const keptAdmissions = (more: Partial<AccessChecks> = {}) =>
-  makeKeptAdmissions({ ...more, authenticate, findTask, findCollection: async () => undefined })
-
-describe('a kept admission', () => {
+describe('an admission of calls that come often', () => {
   beforeEach(() => {
     authenticate.mockReset().mockResolvedValue(identity)
     findTask.mockReset().mockResolvedValue({ collection: { id: 7, name: 'acme', payer: 1, settings: {} }, task })
   })
 
   it('holds for a moment, for any case of the names', async () => {
-    const { admit } = keptAdmissions()
+    const { admitOften: admit } = admissions({ findTask })
     expect((await admit(start)).task).toEqual(task)
     expect((await admit({ ...start, params: { collection: 'Acme', task: 'HELLO' } })).task).toEqual(task)
     expect([authenticate.mock.calls.length, findTask.mock.calls.length]).toEqual([1, 1])
   })
 
   it('holds for calls of workers, which name no task', async () => {
-    const { admit } = keptAdmissions()
+    const { admitOften: admit } = admissions({ findTask })
     const path = '/workers/{worker_id}/poll'
     const poll = endpoint({ method: 'POST', path, summary: '', tag: '', response: 'bytes', access: 'worker' })
     for (const worker_id of ['a', 'b']) await admit({ ...start, endpoint: poll, params: { worker_id } })
@@ -186,14 +183,14 @@ describe('a kept admission', () => {
     ['another task', { params: { collection: 'acme', task: 'other' } }],
     ['another collection', { params: { collection: 'other', task: 'hello' } }],
   ])('is not one for %s', async (_, other) => {
-    const { admit } = keptAdmissions()
+    const { admitOften: admit } = admissions({ findTask })
     await admit(start)
     await admit({ ...start, ...other })
     expect(authenticate).toHaveBeenCalledTimes(2)
   })
 
   it('is looked up again after a change, also while it was looked up', async () => {
-    const { admit, doubt } = keptAdmissions()
+    const { admitOften: admit, doubt } = admissions({ findTask })
     const asked = admit(start)
     doubt()
     await asked
@@ -203,7 +200,7 @@ describe('a kept admission', () => {
 
   it('is looked up again once it is old, or the key has expired', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
-    const { admit } = keptAdmissions()
+    const { admitOften: admit } = admissions({ findTask })
     await admit(start)
     vi.advanceTimersByTime(150)
     authenticate.mockResolvedValue({ ...identity, expiresAt: new Date(Date.now() - 1) })
@@ -214,10 +211,10 @@ describe('a kept admission', () => {
   })
 
   it('is not kept where calls are counted, where the task is missing, and for a browser', async () => {
-    const limited = keptAdmissions({ isLimited: () => true })
-    await limited.admit(start)
-    await limited.admit(start)
-    const { admit } = keptAdmissions()
+    const limited = admissions({ findTask, isLimited: () => true })
+    await limited.admitOften(start)
+    await limited.admitOften(start)
+    const { admitOften: admit } = admissions({ findTask })
     const browser = { ...start, credentials: { kind: 'session', cookie: 'c', header: 'h' } as Credentials }
     await admit(browser)
     await admit(browser)

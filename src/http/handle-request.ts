@@ -10,7 +10,7 @@ import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { nextSlice } from '../lib/slices.ts'
 import { coveredIds, type Identity, ownerOf } from '../model/collections/identity.ts'
 import type { Warning } from '../model/warning.ts'
-import { type AdmissionCache, comeOften, type KeptAdmissions, makeKeptAdmissions } from './admission-cache.ts'
+import { type AdmissionCache, comeOften } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
 import { type AccessChecks, admit, type Credentials, credentialsOf } from './authorise.ts'
 import { originOf } from './cors.ts'
@@ -211,7 +211,6 @@ const asReply = (answer: unknown): Reply =>
 interface HandlerDeps {
   options: HttpOptions
   admissions: AdmissionCache
-  kept: KeptAdmissions
   stopping: AbortSignal
   publicOrigin: string | undefined
   limits: FormLimits
@@ -287,14 +286,14 @@ const carryOut = async (
   params: Record<string, string>,
   exchange: Exchange,
 ): Promise<Reply> => {
-  const { options, admissions, kept: keptAdmissions, stopping, publicOrigin } = deps
+  const { options, admissions, stopping, publicOrigin } = deps
   const { endpoint, operation } = route
   const { incoming, outgoing } = exchange
   const address = incoming.socket.remoteAddress
   const credentials = credentialsOf(exchange, endpoint, publicOrigin)
   const admittedMs = performance.now()
   const admission = comeOften(endpoint)
-    ? await keptAdmissions.admit({ endpoint, params, credentials, address })
+    ? await admissions.admitOften({ endpoint, params, credentials, address })
     : await admit(options, endpoint, params, credentials, address)
   const { identity, collection } = admission
   const seen = collection ? [collection.id] : identity && coveredIds(identity)
@@ -334,10 +333,7 @@ const carryOut = async (
     if (options.checkAnswers) checkAnswer(route, answer)
     return watchedAnswer(options, asReply(answer), exchange, identity, admittedMs)
   } finally {
-    if (endpoint.audited) {
-      admissions.doubt()
-      keptAdmissions.doubt()
-    }
+    if (endpoint.audited) admissions.doubt()
     if (!kept && endpoint.heldFileBytes === undefined)
       await options.files?.remove(files.map((file) => file.object)).catch(() => {})
   }
@@ -380,15 +376,10 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     maxFiles: settings.maxFilesPerRun,
     maxFieldBytes: settings.maxInitParamsBytes,
   }
-  const kept = makeKeptAdmissions(options)
-  options.onAccessChange?.((isListening) => {
-    admissions.doubt(isListening)
-    kept.doubt()
-  })
+  options.onAccessChange?.(admissions.doubt)
   const deps: HandlerDeps = {
     options,
     admissions,
-    kept,
     stopping,
     limits,
     publicOrigin: originOf(settings.publicUrl),
