@@ -1,12 +1,57 @@
 import './style.css'
-import { QueryClientProvider } from '@tanstack/react-query'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
-import { queryClient } from './data/query-client.ts'
-import { isServed } from './data/server-away.ts'
+import { isServed, watchServerAway } from './data/server-away.ts'
 import { applyTheme } from './data/theme.ts'
 import { router } from './router.tsx'
-import { keepFocus } from './ui/keep-focus.ts'
+
+/** Places that may take the focus of what has gone from them. */
+const places = 'dialog[open], [role=dialog], [role=region], section[aria-label], main, #page'
+
+/**
+ * Keeps the focus near its place when the focused element goes, such as a button that has done its work: to the closest part of
+ * the page around it. Left to itself the browser moves it to the body, and a person with a keyboard begins anew at the top.
+ */
+const keepFocus = (page: Document): void => {
+  /** The element that has the focus, and all around it: an element that is gone no longer knows that. */
+  let chain: Element[] = []
+  page.addEventListener('focusin', ({ target }) => {
+    chain = []
+    for (let one = target as Element | null; one; one = one.parentElement) chain.push(one)
+  })
+  new MutationObserver(() => {
+    const [focused] = chain
+    if (!focused || focused.isConnected || page.activeElement !== page.body) return
+    const left = chain.find((one) => one.isConnected)
+    const place = left?.closest<HTMLElement>(places) ?? page.querySelector<HTMLElement>('main, #page')
+    if (!place) return
+    if (!place.hasAttribute('tabindex')) place.tabIndex = -1
+    place.focus({ preventScroll: true })
+  }).observe(page.body, { childList: true, subtree: true })
+}
+
+/** The cache of answers. The client of the API already repeats reads that a busy server refused. */
+const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      networkMode: 'always',
+      retry: false,
+      refetchOnWindowFocus: false,
+      refetchOnReconnect: false,
+      staleTime: 5_000,
+    },
+    mutations: { networkMode: 'always' },
+  },
+})
+
+watchServerAway((away) => {
+  if (away) return
+  // Lists of runs follow a stream that goes on where it was; to ask for all their pages again would cost a lot.
+  void queryClient.invalidateQueries({
+    predicate: ({ queryKey, state }) => queryKey[0] !== 'runs' || state.error !== null,
+  })
+})
 
 applyTheme()
 keepFocus(document)

@@ -2,6 +2,7 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  Link,
   lazyRouteComponent,
   Outlet,
   redirect,
@@ -9,15 +10,45 @@ import {
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { whenServed } from './data/server-away.ts'
 import { sessionState } from './data/session.ts'
+import { useTitle } from './data/title.ts'
 import { datasetSearch } from './pages/datasets/dataset-tabs.ts'
 import { playgroundSearch } from './pages/playground/search.ts'
 import { RunsPage } from './pages/runs/page.tsx'
 import { TaskPage } from './pages/task/page.tsx'
 import { taskSearch } from './pages/task/tabs.ts'
 import { filterSearch, readFilters } from './parts/filters/run-filters.ts'
-import { NotFound } from './shell/not-found.tsx'
-import { PageFailed } from './shell/page-failed.tsx'
+import { Problem } from './parts/problem.tsx'
 import { AppShell } from './shell/shell.tsx'
+import { buttonClass } from './ui/button.tsx'
+import { Empty } from './ui/empty.tsx'
+import { keysText } from './ui/keys.ts'
+
+/** The page for an error that nothing else has caught. */
+const PageFailed = ({ error }: { error: unknown }) => (
+  <main>
+    <Problem error={error} onRetry={() => location.reload()} />
+  </main>
+)
+
+/** The page for an address that leads nowhere. */
+const NotFound = () => {
+  useTitle('Not found')
+  return (
+    <main>
+      <h1 className="sr-only">Not found</h1>
+      <Empty
+        title="There is no page at this address"
+        actions={
+          <Link to="/" className={buttonClass('main')}>
+            All collections
+          </Link>
+        }
+      >
+        Check the address, or press {keysText('mod+k')} to search for a task.
+      </Empty>
+    </main>
+  )
+}
 
 /** A page whose code is loaded when it is first opened. */
 const page = <Module extends Record<string, unknown>, Name extends keyof Module>(

@@ -193,8 +193,7 @@ export const importRules: ImportRule[] = [
     types: browserTypes,
   },
   { of: 'web/shell/', may: ['web/shell/', 'web/parts/', 'web/data/', 'web/ui/', 'web/text/'] },
-  { of: 'web/vite.config.ts', may: ['own/'] },
-  { of: 'web/operations-plugin.ts', may: ['api/contract.ts', 'client/operations.ts'] },
+  { of: 'web/vite.config.ts', may: ['api/contract.ts', 'client/operations.ts'] },
   { of: 'web/env.d.ts', may: ['client/operations.ts'] },
   { of: 'web/fixtures/', may: ['web/'], types: ['client/client.ts'] },
   { of: 'web/', may: ['web/'] }, // put the pages together

@@ -12,7 +12,6 @@ import { useLiveCollection } from '../../data/live-collection.ts'
 import { refreshLater } from '../../data/refresh-soon.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
-import { type DayBar, DayBars } from '../../parts/chart/day-bars.tsx'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { plainText } from '../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../parts/page-link.tsx'
@@ -32,6 +31,56 @@ import { buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
+
+/** One bar: parts from the bottom up, each with the class of its colour. */
+interface DayBar {
+  key: string
+  title: string
+  parts: { count: number; className: string }[]
+}
+
+const height = 48
+const width = 8
+const gap = 2
+
+/** Bars of days side by side, with a scale of their own. Each bar says in words what it shows. */
+const DayBars = ({ label, bars }: { label: string; bars: DayBar[] }) => {
+  const most = Math.max(1, ...bars.map(({ parts }) => parts.reduce((sum, { count }) => sum + count, 0)))
+  return (
+    <svg
+      role="img"
+      aria-label={label}
+      viewBox={`0 0 ${Math.max(1, bars.length * (width + gap) - gap)} ${height}`}
+      className="h-12 w-full"
+      preserveAspectRatio="none"
+    >
+      {bars.map(({ key, title, parts }, at) => {
+        let top = height
+        return (
+          <g key={key}>
+            <title>{title}</title>
+            <rect x={at * (width + gap)} y={0} width={width} height={height} className="fill-sunk" />
+            {parts.map(({ count, className }) => {
+              // A part that exists is seen, however small it is.
+              const part = count === 0 ? 0 : Math.max(1, (count / most) * height)
+              top -= part
+              return (
+                <rect
+                  key={className}
+                  x={at * (width + gap)}
+                  y={top}
+                  width={width}
+                  height={part}
+                  className={className}
+                />
+              )
+            })}
+          </g>
+        )
+      })}
+    </svg>
+  )
+}
 
 interface LineProps {
   collection: string

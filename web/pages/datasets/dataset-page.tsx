@@ -62,12 +62,14 @@ const DeleteDataset = ({ collection, dataset, onClose }: DatasetProps & { onClos
   )
 }
 
+const LineageView = lazyPart(() => import('../../parts/lineage/lineage-view.tsx'))
+
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
   items: lazyPart(() => import('./items/items-tab.tsx')),
   files: lazyPart(() => import('./files/files-tab.tsx')),
   results: lazyPart(() => import('./results/results-tab.tsx')),
   versions: lazyPart(() => import('./versions/versions-tab.tsx')),
-  lineage: lazyPart(() => import('./lineage-tab.tsx')),
+  lineage: ({ collection, dataset: { name } }) => <LineageView collection={collection} of={{ dataset: name }} />,
   metadata: lazyPart(() => import('./metadata-tab.tsx')),
 }
 

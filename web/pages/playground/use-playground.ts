@@ -19,18 +19,18 @@ import { chatStep, readRecordedCall } from './answers/recorded-call.ts'
 import {
   type AskedTurn,
   changedDraft,
+  chatMessages,
   type DraftChange,
+  draftFrom,
   emptyDraft,
   hasQuestion,
   nextTurn,
   type PlaygroundDraft,
 } from './draft/draft.ts'
-import { draftFrom } from './draft/from-conversation.ts'
 import { type Picture, pictureFault } from './draft/pictures.ts'
 import { dataAddress } from './draft/read-pictures.ts'
 import { firstModel } from './models/model-list.ts'
 import type { PlaygroundNotice } from './notice-bar.tsx'
-import { chatMessages } from './request/chat-body.ts'
 import { readFields } from './request/fields.ts'
 import type { PlaygroundSearch } from './search.ts'
 

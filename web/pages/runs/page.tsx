@@ -6,8 +6,7 @@ import { lazyPart } from '../../data/server-away.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
-import { AddFilter } from '../../parts/filters/add-filter.tsx'
-import { FilterChips } from '../../parts/filters/filter-chips.tsx'
+import { AddFilter, FilterChips } from '../../parts/filters/filter-bar.tsx'
 import {
   filterQuery,
   filterSearch,

@@ -13,7 +13,7 @@ const pages: Record<ServerSection, ComponentType> = {
   workers: lazyPart(() => import('./workers/page.tsx')),
   sandbox: lazyPart(() => import('./system/sandbox.tsx')),
   storage: lazyPart(() => import('./system/sizes.tsx')),
-  audit: lazyPart(() => import('./audit/server.tsx')),
+  audit: lazyPart(async () => ({ default: (await import('./audit/page.tsx')).ServerAuditPage })),
 }
 
 /** The settings of this browser, and for the admin those of the server. */

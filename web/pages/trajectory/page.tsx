@@ -1,15 +1,19 @@
-import { useQuery } from '@tanstack/react-query'
+import { type QueryKey, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { type ReactNode, Suspense, useCallback, useDeferredValue, useMemo, useRef, useState } from 'react'
+import type { RunSummaryEvent } from '../../../src/model/runs/run-events.ts'
 import { api } from '../../data/api.ts'
-import { useLiveRun } from '../../data/live-run.ts'
+import { keys } from '../../data/keys.ts'
 import { useNarrow } from '../../data/narrow.ts'
+import { refreshSoon } from '../../data/refresh-soon.ts'
 import { isOpen, type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
 import { useRunLog } from '../../data/run-log.ts'
-import { runQuery } from '../../data/run-query.ts'
+import { changeRun, loadedPartsOf, runQuery } from '../../data/run-query.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { initParamsQuery, useWholeStep } from '../../data/step.ts'
+import { useStream } from '../../data/stream.ts'
 import { useTitle } from '../../data/title.ts'
+import { addToTranscripts } from '../../data/transcript.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
 import { Log } from '../../parts/log/log.tsx'
@@ -30,10 +34,63 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { type FirstAction, firstStepToShow, type Trouble, troubleOf } from './failure.ts'
 import { RunHeader } from './header.tsx'
 import { RerunDialog, useRerun } from './rerun.tsx'
-import { useRunKeys } from './run-keys.ts'
-import { firstViewOf, runbookStepOf } from './runbook-step.ts'
-import { useSelection, type ViewName, viewNames } from './selection.ts'
+import { useRunKeys, useSelection, type ViewName, viewNames } from './selection.ts'
 import { SidePanel } from './side-panel.tsx'
+
+/** Keys of what an event makes stale. */
+const staleAfter = (place: RunAddress, event: RunSummaryEvent, known: Run | undefined): QueryKey[] => {
+  const run = runQuery(place).queryKey
+  switch (event.event) {
+    // What was read before the stream began may lack what happened in between.
+    case 'snapshot':
+      return loadedPartsOf(place)
+    case 'step':
+      return [keys.stepValues(place, event.data.key), keys.runLog(place)]
+    case 'log':
+      return [keys.runLog(place)]
+    // No event says when a run started and ended, nor for how long.
+    case 'status':
+      return known?.started === null && event.data.status !== 'pending' ? [run] : []
+    case 'end':
+      return [run, keys.runLog(place)]
+    default:
+      return []
+  }
+}
+
+/** Follows a run into the cache while it is open and its page is seen. */
+const useLiveRun = (place: RunAddress, run: Run | undefined): void => {
+  const client = useQueryClient()
+  useStream<RunSummaryEvent & { id: string | undefined }>({
+    of: `run ${place.collection}/${place.task}/${place.id}`,
+    open: (headers, signal) => {
+      const params = { collection: place.collection, task: place.task, trajectory_id: place.id }
+      return api.watchTrajectory({ params, query: { view: 'summary' }, headers, signal })
+    },
+    onEvents: (events) => {
+      changeRun(client, place, events)
+      for (const event of events) for (const key of staleAfter(place, event, run)) refreshSoon(client, key)
+      const logs = events.flatMap((one) => (one.event === 'log' ? [one.data] : []))
+      addToTranscripts(client, place, logs)
+    },
+    isOn: run !== undefined && isOpen(run),
+  })
+}
+
+const isRunbook = ({ activity }: RunStep): boolean => activity === 'runbook'
+
+/** The runbook step that a run is shown for: the chosen one, or the last one; undefined when it has none. */
+export const runbookStepOf = (run: Pick<Run, 'steps'>, chosen: string | undefined): RunStep | undefined => {
+  const runbooks = stepsInOrder(run).filter(isRunbook)
+  return runbooks.find(({ key }) => key === chosen) ?? runbooks.at(-1)
+}
+
+/** The view that a run opens with: a runbook that works shows its transcript, one that ended what it made. */
+export const firstViewOf = (run: Pick<Run, 'steps' | 'total_steps'>): ViewName => {
+  const step = runbookStepOf(run, undefined)
+  if (!step || run.total_steps.length > 1) return 'timeline'
+  return step.ended === null ? 'transcript' : 'result'
+}
 
 const mostFiles = 200
 

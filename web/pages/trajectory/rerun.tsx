@@ -12,7 +12,32 @@ import { SelectField, TextArea } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Menu, type MenuItem } from '../../ui/menu.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import { changedParams, readParams } from './edited-params.ts'
+
+type Params = Record<string, unknown>
+
+/** Reads edited parameters: an object, or what is wrong with the text. */
+export const readParams = (text: string): { params?: Params; problem?: string } => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { params: value as Params }
+    return { problem: 'Expected an object in braces, such as {"text": "hello"}' }
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/**
+ * The members that differ from the given parameters. A member that was taken out becomes null: the server merges what is
+ * sent over what the run had.
+ */
+export const changedParams = (given: Params, edited: Params): Params => {
+  const changed: Params = {}
+  for (const [name, value] of Object.entries(edited)) {
+    if (!Object.hasOwn(given, name) || JSON.stringify(given[name]) !== JSON.stringify(value)) changed[name] = value
+  }
+  for (const name of Object.keys(given)) if (!Object.hasOwn(edited, name)) changed[name] = null
+  return changed
+}
 
 /** Runs a run again and goes to the new run. */
 export const useRerun = (place: RunAddress) => {

@@ -1,6 +1,12 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useCallback, useEffect, useRef, useState } from 'react'
+import type { Run } from '../../data/run.ts'
 import { firstOf } from '../../data/search-text.ts'
+import { panelTabs } from '../../parts/step-panel/panel-tabs.ts'
+import type { TimelineRow } from '../../parts/timeline/rows.ts'
+import { copyText } from '../../ui/copy.tsx'
+import { useKeys } from '../../ui/keys.ts'
+import { showToast } from '../../ui/toast.tsx'
 
 export const viewNames = ['result', 'transcript', 'timeline', 'graph', 'log', 'input', 'files'] as const
 export type ViewName = (typeof viewNames)[number]
@@ -66,4 +72,72 @@ export const useSelection = (): [RunSelection, (change: Partial<RunSelection>) =
     [navigate],
   )
   return [selection, change]
+}
+
+interface RunKeys {
+  run: Run
+  rows: readonly TimelineRow[]
+  chosen: string | undefined
+  view: RunSelection['view']
+  choose: (id: string) => void
+  change: (part: Partial<RunSelection>) => void
+  scroller: { show?: (row: number) => void }
+}
+
+/** The place of the next failed step after one, round the end. */
+export const nextFailure = (rows: readonly TimelineRow[], at: number): number | undefined => {
+  for (let step = 1; step <= rows.length; step++) {
+    const place = (at + step) % rows.length
+    const row = rows[place]!
+    if (row.kind === 'step' ? row.step.status === 'failed' : row.kind === 'loop' && row.counts.failed) return place
+  }
+  return undefined
+}
+
+/** Keys of the page of a run. */
+export const useRunKeys = ({ run, rows, chosen, view, choose, change, scroller }: RunKeys): void => {
+  const at = rows.findIndex(({ id }) => id === chosen)
+  const go = (to: number | undefined) => {
+    const row = to === undefined ? undefined : rows[Math.min(rows.length - 1, Math.max(0, to))]
+    if (!row || to === undefined) return
+    choose(row.id)
+    scroller.show?.(Math.min(rows.length - 1, Math.max(0, to)))
+  }
+  const step = chosen === undefined ? undefined : run.steps[chosen]
+  const tab = (number: number) => {
+    const name = step && panelTabs(step)[number - 1]?.name
+    if (name) change({ panel: name })
+  }
+  useKeys('Run', [
+    { keys: 'j', does: 'Next step', run: () => go(at + 1) },
+    { keys: 'k', does: 'Step before', run: () => go(at - 1) },
+    { keys: 'down', does: 'Next step', run: () => go(at + 1), isHidden: true },
+    { keys: 'up', does: 'Step before', run: () => go(at - 1), isHidden: true },
+    { keys: 'e', does: 'Next error', run: () => go(nextFailure(rows, at)) },
+    ...[1, 2, 3, 4, 5, 6].map((number) => ({
+      keys: String(number),
+      does: number === 1 ? 'Tabs of the step: 1 to 6' : '',
+      run: () => tab(number),
+      isHidden: number > 1,
+    })),
+    { keys: 't', does: 'Timeline or graph', run: () => change({ view: view === 'timeline' ? 'graph' : 'timeline' }) },
+    { keys: 'r', does: 'Re-run', run: () => press('rerun') },
+    { keys: 'c', does: 'Compare', run: () => press('compare') },
+    {
+      keys: 'y',
+      does: 'Copy the link to this step',
+      run: () => void copyText(stepLink(chosen)).then((isDone) => isDone && showToast({ text: 'Copied the link' })),
+    },
+    { keys: 'esc', does: 'Close the step', run: () => change({ step: undefined, panel: undefined }), isHidden: true },
+  ])
+}
+
+/** Presses a button of the header: its menu belongs to it. */
+const press = (name: string): void =>
+  document.querySelector<HTMLElement>(`[data-run-action="${name}"] :is(button, a)`)?.click()
+
+const stepLink = (step: string | undefined): string => {
+  const url = new URL(location.href)
+  if (step !== undefined) url.searchParams.set('step', step)
+  return url.href
 }

@@ -1,19 +1,49 @@
-import { type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
-import { AwaitedEventBox } from '../../parts/awaited-event-box.tsx'
+import { type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
+import { useWholeStep } from '../../data/step.ts'
 import { asksModel } from '../../parts/conversation/conversation.ts'
 import { Decide } from '../../parts/decide.tsx'
 import { PageLink } from '../../parts/page-link.tsx'
-import { type RerunWish, rerunCommand, stepCommand } from '../../parts/run-commands.ts'
+import {
+  type RerunWish,
+  rerunCommand,
+  sendEventCommand,
+  sendEventRequest,
+  stepCommand,
+} from '../../parts/run-commands.ts'
 import { StepPanel } from '../../parts/step-panel/panel.tsx'
 import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
 import { loopsOf } from '../../parts/timeline/loops.ts'
 import { loopId } from '../../parts/timeline/rows.ts'
+import { agoText } from '../../text/ago.ts'
 import { durationText } from '../../text/duration.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
+
+/** Says which event a step waits for, and how to send it. */
+const AwaitedEventBox = ({ place, step }: { place: RunAddress; step: RunStep }) => {
+  const { data: whole } = useWholeStep(place, step.key)
+  const begun = whole?.logs?.findLast(({ type }) => type === 'event_awaited')
+  if (!begun) return null
+  const { event, key, expires_at: expiresAt } = begun.attributes
+  const awaited = { collection: place.collection, event: String(event), key: String(key) }
+  return (
+    <div className="flex flex-col gap-2 rounded-m border border-wait p-3">
+      <p className="[overflow-wrap:anywhere]">
+        Waits for event <code className="font-mono">{awaited.event}</code> with key{' '}
+        <code className="font-mono">{awaited.key}</code>
+      </p>
+      <p className="text-12 text-muted">
+        Waits since {agoText(begun.timestamp, Date.now())}
+        {typeof expiresAt === 'string' ? `, and stops ${agoText(expiresAt, Date.now())}.` : '.'}
+      </p>
+      <CopyLine text={sendEventCommand(awaited)} />
+      <CopyLine text={sendEventRequest(awaited, window.location.origin)} />
+    </div>
+  )
+}
 
 interface SidePanelProps {
   run: Run

@@ -25,11 +25,9 @@ import { outlookOf, remedyOf } from '../remedy.ts'
 import { statusOfStep } from '../status-of-step.ts'
 import { TextView } from '../text-view/text-view.tsx'
 import { withPlaces } from '../with-places.ts'
-import { largeMembers } from './large-members.ts'
-import { type OutputTable, outputTables } from './output-tables.ts'
 import { type PanelName, panelTabs, shownPanel } from './panel-tabs.ts'
 import { RunsOfStep } from './runs-of-step.tsx'
-import { LargeValueBox, ValueBox } from './value-box.tsx'
+import { LargeValueBox, largeMembers, type OutputTable, outputTables, ValueBox } from './value-box.tsx'
 
 /** Whether the model of a step may call tools. */
 const hasTools = ({ config }: Pick<WholeStep, 'config'>): boolean => Array.isArray(config.tools)

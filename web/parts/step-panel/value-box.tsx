@@ -8,6 +8,81 @@ import { Button } from '../../ui/button.tsx'
 import { JsonTree } from '../json-tree/json-tree.tsx'
 import { TextView } from '../text-view/text-view.tsx'
 
+/** Which members of a part of a step are references; `whole`: the part itself is one. */
+export const largeMembers = (pointers: readonly string[], section: StepSection): string[] | 'whole' => {
+  const members: string[] = []
+  for (const pointer of pointers) {
+    if (pointer === `/${section}`) return 'whole'
+    const prefix = `/${section}/`
+    if (pointer.startsWith(prefix)) {
+      members.push(pointer.slice(prefix.length).replaceAll('~1', '/').replaceAll('~0', '~'))
+    }
+  }
+  return members
+}
+
+/** A value as rows of texts below the names of its columns. */
+export interface OutputTable {
+  name: string
+  columns: string[]
+  rows: string[][]
+  /** Rows that are not shown. */
+  left: number
+}
+
+const mostRows = 50
+const mostColumns = 12
+const mostTables = 4
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isSimple = (value: unknown): boolean =>
+  value === null || typeof value !== 'object' || (Array.isArray(value) && value.every((one) => typeof one === 'string'))
+
+const cellText = (value: unknown): string => {
+  if (value === undefined || value === null) return ''
+  if (Array.isArray(value)) return value.join(', ')
+  return typeof value === 'string' ? value : String(value)
+}
+
+/** Files and child runs have views of their own. */
+const isShownElsewhere = (one: Record<string, unknown>): boolean => 'content_type' in one || 'trajectory_id' in one
+
+/** A list of two or more objects with simple members, as a table; undefined for any other value. */
+const tableOfList = (name: string, value: unknown): OutputTable | undefined => {
+  if (!Array.isArray(value) || value.length < 2) return undefined
+  const shown = value.slice(0, mostRows)
+  if (!shown.every((one) => isRecord(one) && Object.values(one).every(isSimple))) return undefined
+  if (shown.every(isShownElsewhere)) return undefined
+  const columns = [...new Set(shown.flatMap((one: Record<string, unknown>) => Object.keys(one)))]
+  if (columns.length === 0 || columns.length > mostColumns) return undefined
+  const rows = shown.map((one: Record<string, unknown>) => columns.map((column) => cellText(one[column])))
+  return { name, columns, rows, left: value.length - shown.length }
+}
+
+/** The simple members of an object, one a row. */
+const tableOfMembers = (name: string, value: Record<string, unknown>): OutputTable | undefined => {
+  const rows = Object.entries(value).filter(([, one]) => isSimple(one))
+  if (rows.length === 0) return undefined
+  const shown = rows.slice(0, mostRows).map(([member, one]) => [member, cellText(one)])
+  return { name, columns: ['', ''], rows: shown, left: rows.length - shown.length }
+}
+
+/** The members of the outputs that are read best as a table: lists of objects, and an answer that fits a schema. */
+export const outputTables = (
+  outputs: Readonly<Record<string, unknown>>,
+  inputs: Readonly<Record<string, unknown>>,
+): OutputTable[] => {
+  const answer = isRecord(inputs.output_schema) ? (outputs.json ?? outputs.result) : undefined
+  const inAnswer = isRecord(answer) ? answer : {}
+  const tables = [
+    isRecord(answer) ? tableOfMembers('Answer', answer) : undefined,
+    ...Object.entries({ ...outputs, ...inAnswer }).map(([name, value]) => tableOfList(name, value)),
+  ]
+  return tables.filter((table) => table !== undefined).slice(0, mostTables)
+}
+
 const inlineLength = 120
 
 /** A value of any kind: a short one on its line, a text as text, everything else as a tree. */

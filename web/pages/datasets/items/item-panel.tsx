@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Dataset } from '../../../../src/model/data/dataset.ts'
+import type { LineageNode } from '../../../../src/model/data/lineage.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
@@ -17,7 +18,52 @@ import { IconButton } from '../../../ui/button.tsx'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { ItemForm } from './add/item-form.tsx'
-import { type ItemRun, runsOverItem } from './runs-over-item.ts'
+
+type Lineage = Awaited<ReturnType<typeof api.getLineage>>
+type NodeOf<Type extends LineageNode['type']> = Extract<LineageNode, { type: Type }>
+
+/** A run over an item, with what came of it. */
+interface ItemRun {
+  id: string
+  task: string
+  trajectoryId: string
+  status: string
+  taskVersion: number | null
+  datasetVersion: number | null
+  /** Whether the item has other data now than then. */
+  isStale: boolean
+  scores: NodeOf<'score'>[]
+  files: NodeOf<'file'>[]
+}
+
+/** The runs of a lineage in its order, each with its scores and files. */
+export const runsOverItem = ({ nodes, edges }: Lineage): ItemRun[] => {
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  /** What came of a run, and of the runs that it started. */
+  const below = (id: string): LineageNode[] =>
+    edges
+      .filter(({ from }) => from === id)
+      .flatMap(({ to, kind }) => (kind === 'started' ? below(to) : (byId.get(to) ?? [])))
+  return nodes.flatMap((node) => {
+    if (node.type !== 'run') return []
+    const input = edges.find(({ to, kind }) => to === node.id && kind === 'input')
+    if (!input) return []
+    const made = below(node.id)
+    return [
+      {
+        id: node.id,
+        task: node.task,
+        trajectoryId: node.trajectory_id,
+        status: node.status,
+        taskVersion: node.task_version,
+        datasetVersion: input.dataset_version,
+        isStale: input.is_stale === true,
+        scores: made.flatMap((one) => (one.type === 'score' ? [one] : [])),
+        files: made.flatMap((one) => (one.type === 'file' ? [one] : [])),
+      },
+    ]
+  })
+}
 
 interface ItemRunsProps {
   collection: string

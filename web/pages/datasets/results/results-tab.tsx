@@ -15,7 +15,22 @@ import { SelectField } from '../../../ui/field.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { DatasetProps } from '../dataset-props.ts'
-import { resultStates, staleCount } from './result-states.ts'
+
+/** States of the result of an item, the order in which they are shown, and the mark of each. */
+const resultStates = [
+  { name: 'fresh', text: 'with a result', mark: 'completed' },
+  { name: 'item_changed', text: 'item changed since', mark: 'waiting' },
+  { name: 'task_changed', text: 'task changed since', mark: 'waiting' },
+  { name: 'running', text: 'running', mark: 'running' },
+  { name: 'failed', text: 'failed', mark: 'failed' },
+  { name: 'missing', text: 'never run', mark: 'skipped' },
+] as const
+
+type StateName = (typeof resultStates)[number]['name']
+
+/** Items for which the task is to be run again. */
+export const staleCount = (counts: Partial<Record<StateName, number>>): number =>
+  (['item_changed', 'task_changed', 'failed', 'missing'] as const).reduce((sum, name) => sum + (counts[name] ?? 0), 0)
 
 interface ResultListProps {
   collection: string

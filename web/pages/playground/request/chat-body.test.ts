@@ -1,23 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../../../parts/conversation/conversation.ts'
 import { beginAnswer } from '../answers/answer.ts'
-import { chatMessages } from './chat-body.ts'
+import { chatMessages } from '../draft/draft.ts'
 
 const picture = { name: 'a.png', url: 'data:image/png;base64,AA==' }
 const none = { system: '', earlier: [] as Message[], turns: [] }
-const ask = (text: string) => ({ text, pictures: [] })
+const question = (text: string) => ({ text, pictures: [] })
 const turn = (id: number, text: string, ...answers: string[]) => ({
   id,
   text,
   pictures: [],
   answers: answers.map((said) => ({ ...beginAnswer('m'), text: said })),
 })
-const earlier = (...messages: Message[]) => chatMessages({ ...none, earlier: messages }, ask(''), 0)
+const earlier = (...messages: Message[]) => chatMessages({ ...none, earlier: messages }, question(''), 0)
 
 describe('messages', () => {
   it('have the system prompt, each turn with what this model said, and the question', () => {
     const turns = [turn(1, 'one', 'A', 'B'), turn(2, 'two', 'C')]
-    expect(chatMessages({ ...none, system: 'Be kind.', turns }, ask('three'), 1)).toEqual([
+    expect(chatMessages({ ...none, system: 'Be kind.', turns }, question('three'), 1)).toEqual([
       { role: 'system', content: 'Be kind.' },
       { role: 'user', content: 'one' },
       { role: 'assistant', content: 'B' },
@@ -41,7 +41,7 @@ describe('messages', () => {
   })
 
   it('leave out answers that did not come', () => {
-    expect(chatMessages({ ...none, turns: [turn(1, 'one', '')] }, ask('two'), 0).map(({ role }) => role)).toEqual([
+    expect(chatMessages({ ...none, turns: [turn(1, 'one', '')] }, question('two'), 0).map(({ role }) => role)).toEqual([
       'user',
       'user',
     ])

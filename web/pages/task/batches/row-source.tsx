@@ -1,10 +1,51 @@
 import { useRef, useState } from 'react'
+import { isObject, type JsonObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
-import { makeLatest } from '../../../data/latest.ts'
 import { bytesText } from '../../../text/bytes.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { TextArea } from '../../../ui/field.tsx'
-import { type EnteredRows, firstLines, rowsOf } from './rows-of.ts'
+/** Makes a function that gives what a promise gives, or undefined once it was called again: only the last call counts. */
+export const makeLatest = () => {
+  let calls = 0
+  return async <Value,>(work: Promise<Value> | undefined): Promise<Value | undefined> => {
+    const mine = ++calls
+    const value = await work
+    return mine === calls ? value : undefined
+  }
+}
+
+/** Rows that were typed or pasted, or why they are none. */
+type EnteredRows = { rows: JsonObject[] } | { error: string }
+
+const lineFault = (line: number): EnteredRows => ({
+  error: `Line ${line} is not a JSON object, such as {"text": "hello"}`,
+})
+
+/** Reads rows from a text: a JSON array of objects, or one object per line. Empty lines count for nothing. */
+export const rowsOf = (text: string): EnteredRows => {
+  if (text.trim() === '') return { rows: [] }
+  const whole = parsedJson(text)
+  if (Array.isArray(whole)) {
+    const at = whole.findIndex((row) => !isObject(row))
+    return at < 0 ? { rows: whole as JsonObject[] } : { error: `Row ${at + 1} of the array is not an object` }
+  }
+  if (isObject(whole)) return { rows: [whole] }
+  const rows: JsonObject[] = []
+  for (const [at, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue
+    const row = parsedJson(line)
+    if (!isObject(row)) return lineFault(at + 1)
+    rows.push(row)
+  }
+  return { rows }
+}
+
+/** The first lines of a text, each with its number; the server reads the whole file. */
+export const firstLines = (text: string, most: number): { lines: string[]; more: boolean } => {
+  const lines = text.split('\n', most + 1).map((line) => line.replace(/\r$/, ''))
+  while (lines.at(-1) === '') lines.pop()
+  return { lines: lines.slice(0, most), more: lines.length > most }
+}
 
 /** How much of a file is read to show its beginning. */
 const previewBytes = 16 * 1024

@@ -4,7 +4,7 @@ import { type RefObject, Suspense, useEffect, useEffectEvent, useRef, useState }
 import { isObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
 import type { Trajectory } from '../../../../src/model/runs/trajectory.ts'
-import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
+import type { CheckedStep, WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useTitle } from '../../../data/title.ts'
@@ -26,8 +26,25 @@ import { StepEditor } from './form/step-editor.tsx'
 import { ProblemList } from './problem-list.tsx'
 import { SaveBar } from './save-bar.tsx'
 import { StepList } from './step-list.tsx'
-import { stepsToTry } from './steps-to-try.ts'
 import { useWorkflowCheck } from './use-check.ts'
+
+/** Steps that are executed when one is tried: what it depends on, down to the pinned ones. The last one is the step itself. */
+export const stepsToTry = (
+  steps: readonly Pick<CheckedStep, 'name' | 'depends_on' | 'decided_by'>[],
+  wanted: string,
+  pinned: ReadonlySet<string>,
+): string[] => {
+  const byName = new Map(steps.map((step) => [step.name, step]))
+  const needed = new Set<string>()
+  const open = [wanted]
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const step = byName.get(name)
+    if (!step || needed.has(name)) continue
+    needed.add(name)
+    if (!pinned.has(name)) open.push(...step.depends_on, ...(name === wanted ? [] : step.decided_by))
+  }
+  return steps.map(({ name }) => name).filter((name) => needed.has(name))
+}
 
 /** What is to be tried: the workflow as text, and pinned outputs as JSON texts by step. */
 interface WantedTry {

@@ -20,8 +20,57 @@ import { Icon } from '../../../ui/icon.tsx'
 import { Status } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { type EnteredTimes, enteredCadence } from './cadence-of.ts'
-import { cadenceWords } from './cadence-text.ts'
+
+type Cadence = Routine['cadence']
+
+const clock = ({ hour_utc: hour, minute_utc: minute }: Cadence): string =>
+  `${String(hour ?? 0).padStart(2, '0')}:${String(minute ?? 0).padStart(2, '0')} UTC`
+
+const days: Record<string, string> = {
+  ...{ mon: 'Monday', tue: 'Tuesday', wed: 'Wednesday', thu: 'Thursday' },
+  ...{ fri: 'Friday', sat: 'Saturday', sun: 'Sunday' },
+}
+
+/** Says in words when a routine fires. `cronWords` puts a cron expression into words; without it the expression stands. */
+export const cadenceWords = (cadence: Cadence, cronWords?: (expression: string) => string): string => {
+  switch (cadence.type) {
+    case 'hourly':
+      return `Every hour at minute ${cadence.minute_utc ?? 0}`
+    case 'daily':
+      return `Every day at ${clock(cadence)}`
+    case 'weekdays':
+      return `Monday to Friday at ${clock(cadence)}`
+    case 'weekly':
+      return `Every ${days[cadence.day_of_week ?? ''] ?? 'week'} at ${clock(cadence)}`
+    case 'cron': {
+      const expression = cadence.expression ?? ''
+      return `${cronWords?.(expression) ?? expression}, ${cadence.time_zone ?? 'UTC'}`
+    }
+    default:
+      return 'Only by hand'
+  }
+}
+
+/** When a routine is to run, as a person entered it. */
+interface EnteredTimes {
+  kind: Routine['cadence']['type']
+  /** Such as `09:30`, in the person's time zone. */
+  clock: string
+  expression: string
+}
+
+const cronDays: Record<string, string> = { daily: '*', weekdays: 'mon-fri', weekly: 'mon' }
+
+/**
+ * The cadence for the entered times. A time of day becomes a cron expression in the person's time zone, so that it stays
+ * the same on the clock when summer begins.
+ */
+export const enteredCadence = ({ kind, clock, expression }: EnteredTimes, zone: string): Routine['cadence'] => {
+  if (kind === 'manual' || kind === 'hourly') return { type: kind }
+  if (kind === 'cron') return { type: 'cron', expression: expression.trim(), time_zone: zone }
+  const [hour = '0', minute = '0'] = clock.split(':')
+  return { type: 'cron', expression: `${Number(minute)} ${Number(hour)} * * ${cronDays[kind] ?? '*'}`, time_zone: zone }
+}
 
 /** Query keys of the routines of a task, and of one of them. */
 const routineKeys = (collection: string, task: string, name?: string) =>

@@ -2,6 +2,8 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type DragEvent, useMemo, useState } from 'react'
 import { isObject } from '../../../../src/lib/json/json-object.ts'
+import { memberSpans } from '../../../../src/lib/json/json-text.ts'
+import type { RunbookParameter } from '../../../../src/model/runbooks/runbook.ts'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useTitle } from '../../../data/title.ts'
@@ -19,10 +21,83 @@ import { FileDrop } from '../run/file-drop.tsx'
 import { useDraft } from '../use-draft.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { AgentChoice } from './agent-choice.tsx'
-import { parameterFields } from './parameter-fields.ts'
 import { comesWithRun, type RunbookPlaces, runbookPlaces, textAt, valueAt } from './runbook-places.ts'
 import { RunbookSplit, type RunbookView, useRunbookCheck } from './runbook-split.tsx'
-import { runbookTextOf, workflowWith } from './runbook-text.ts'
+
+const longLine = 80
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+/** A field for each parameter of a runbook. A value of the task outweighs the default of the runbook. */
+export const parameterFields = (
+  parameters: readonly RunbookParameter[],
+  given: Readonly<Record<string, unknown>>,
+): FormField[] =>
+  parameters.map(({ name, description, default: preset, required }) => {
+    const own = Object.hasOwn(given, name) && given[name] !== null ? textOf(given[name]) : undefined
+    const standard = own ?? preset ?? undefined
+    return {
+      name,
+      kind: standard !== undefined && (standard.length > longLine || standard.includes('\n')) ? 'text' : 'line',
+      label: name,
+      hint: description,
+      isRequired: required && standard === undefined,
+      choices: [],
+      standard,
+    }
+  })
+
+const member = (name: string, value: string): string => `${JSON.stringify(name)}:${value}`
+
+/**
+ * Puts a value into a JSON document at a path of member names, and makes the objects on the way that are missing. Every
+ * other byte stays: keys keep their order, and long numbers their digits. `text` and `value` must be valid JSON.
+ */
+export const setMember = (text: string, path: readonly string[], value: string): string => {
+  const [name, ...rest] = path
+  if (name === undefined) return value
+  if (!text.trimStart().startsWith('{')) return `{${member(name, setMember('{}', rest, value))}}`
+  let found: { start: number; end: number } | undefined
+  let isEmpty = true
+  for (const one of memberSpans(text)) {
+    isEmpty = false
+    if (one.name === name) found = one
+  }
+  if (found) {
+    const inner = setMember(text.slice(found.start, found.end), rest, value)
+    return text.slice(0, found.start) + inner + text.slice(found.end)
+  }
+  const end = text.lastIndexOf('}')
+  return `${text.slice(0, end)}${isEmpty ? '' : ','}${member(name, setMember('{}', rest, value))}${text.slice(end)}`
+}
+
+/** What of a runbook is saved with its task. Without an agent or model, the runbook itself decides. */
+interface RunbookText {
+  instruction: string
+  agent: string
+  model: string
+}
+
+type Stored = Pick<ReadTask, 'workflowText'> & { task: { workflow: unknown } }
+
+/** Reads the runbook of a task. */
+export const runbookTextOf = ({ task: { workflow } }: Stored, places: RunbookPlaces): RunbookText => ({
+  instruction: textAt(workflow, places.instruction),
+  agent: textAt(workflow, places.agent),
+  model: textAt(workflow, places.model),
+})
+
+/** The workflow of a task with another runbook in it, as text. What was not changed stays byte for byte. */
+export const workflowWith = (stored: Stored, places: RunbookPlaces, edited: RunbookText): string => {
+  const before = runbookTextOf(stored, places)
+  let text = stored.workflowText
+  for (const name of ['instruction', 'agent', 'model'] as const) {
+    const path = places[name]
+    if (path === undefined || edited[name] === before[name]) continue
+    text = setMember(text, path, JSON.stringify(name !== 'instruction' && edited[name] === '' ? null : edited[name]))
+  }
+  return text
+}
 
 interface RunFormOptions {
   place: TaskPlaceProps

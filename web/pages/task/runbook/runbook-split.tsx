@@ -1,21 +1,153 @@
 import type { CompletionContext, CompletionResult, CompletionSource } from '@codemirror/autocomplete'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type ReactNode, Suspense, useCallback, useMemo, useRef, useState } from 'react'
-import type { RunbookParameter } from '../../../../src/model/runbooks/runbook.ts'
+import type { RunbookFrontMatter, RunbookParameter, RunbookVerdict } from '../../../../src/model/runbooks/runbook.ts'
+import type { RunbookAgent } from '../../../../src/model/runbooks/runbook-agents.ts'
 import type { RunbookPreflight } from '../../../../src/model/runbooks/runbook-request.ts'
 import { api } from '../../../data/api.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useSettled } from '../../../data/settled.ts'
 import type { MarkdownHandle } from '../../../parts/editor/markdown-editor.tsx'
+import type { LineColumn } from '../../../parts/editor/text-span.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { TabbedSplit } from '../../../parts/split.tsx'
 import { withPlaces } from '../../../parts/with-places.ts'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
-import { type EditorFinding, findingsOf } from './findings.ts'
-import { runbookCompletions } from './runbook-completions.ts'
+
+/** Something to complete a text with. */
+interface RunbookCompletion {
+  label: string
+  detail?: string
+  /** What is written instead of the label. */
+  apply?: string
+}
+
+/** The completions for a place in a runbook, and where the word begins that they replace. */
+interface RunbookCompletions {
+  from: number
+  options: RunbookCompletion[]
+}
+
+type KnownKey = Exclude<keyof { [Key in keyof RunbookFrontMatter as string extends Key ? never : Key]: 0 }, 'origin'>
+
+const keys: Record<KnownKey, string> = {
+  version: 'of the runbook, such as 1.0.0',
+  evaluation: 'programmatic or rubric',
+  agent: 'who carries it out',
+  model: "by its provider's name",
+  model_provider: 'anthropic, openrouter, openai, google, bedrock',
+  snapshot: 'programs that the agent finds',
+  image: 'of a container',
+  timeout_sec: '1200 by default',
+  cpus: '4 by default',
+  memory: '8G by default',
+  network_enabled: 'false: the model only',
+  allowed_hosts: 'the only hosts it reaches',
+  secrets: 'variables that it is given',
+  primary_outputs: 'the result that is shown first',
+  verify: 'the check that decides',
+}
+
+const values: Partial<Record<string, readonly string[]>> = {
+  agent: ['claude-code', 'codex', 'gemini-cli', 'opencode', 'scripted'] satisfies RunbookAgent[],
+  evaluation: ['programmatic', 'rubric'],
+  model_provider: ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'],
+  network_enabled: ['true', 'false'],
+}
+
+/** Whether a place is between the lines that enclose the front matter. */
+const isInFrontMatter = (before: string): boolean => /^---[ \t]*\n/.test(before) && !/\n---[ \t]*\n/.test(before)
+
+/** What a runbook can go on with at a place: its parameters within `{{`, keys and values in its front matter. */
+export const runbookCompletions = (text: string, at: number, parameters: readonly string[]): RunbookCompletions => {
+  const before = text.slice(0, at)
+  const line = before.slice(before.lastIndexOf('\n') + 1)
+  const name = /\{\{\s*([\w.-]*)$/.exec(line)?.[1]
+  if (name !== undefined) {
+    const end = text.startsWith('}}', at) ? '' : '}}'
+    const names = [...new Set(['results_dir', ...parameters])]
+    return { from: at - name.length, options: names.map((label) => ({ label, apply: label + end })) }
+  }
+  if (!isInFrontMatter(before)) return { from: at, options: [] }
+  const [, key = '', value = ''] = /^([\w-]+):\s+(\S*)$/.exec(line) ?? []
+  if (key !== '') return { from: at - value.length, options: (values[key] ?? []).map((label) => ({ label })) }
+  if (!/^[\w-]*$/.test(line)) return { from: at, options: [] }
+  const options = Object.entries(keys).map(([label, detail]) => ({ label, detail, apply: `${label}: ` }))
+  return { from: at - line.length, options }
+}
+
+/** Something to mend in a runbook, or in what a run of it needs. */
+interface EditorFinding {
+  severity: 'error' | 'warning'
+  message: string
+  /** What to write instead, or to do. */
+  fix: string | null
+  /** Where it stands in the text; undefined: it is no matter of the text. */
+  place: LineColumn | undefined
+  /** Rule of the format, such as `V2`, or what was checked. */
+  rule: string
+  /** Field of the run that it is about. */
+  field: string | null
+}
+
+const longestFrontMatter = 200
+
+/** Where a key of the front matter stands. */
+export const frontMatterPlace = (text: string, key: string): LineColumn | undefined => {
+  const lines = text.split('\n', longestFrontMatter)
+  if (lines[0]?.trim() !== '---') return undefined
+  for (const [at, line] of lines.entries()) {
+    if (at > 0 && line.trim() === '---') return undefined
+    if (line.startsWith(key) && /^\s*:/.test(line.slice(key.length))) return { line: at + 1, column: 1 }
+  }
+  return undefined
+}
+
+const inText = (list: RunbookVerdict['errors'], severity: EditorFinding['severity']): EditorFinding[] =>
+  list.map(({ line, column, rule, message, fix }) => ({
+    severity,
+    message,
+    fix,
+    place: { line, column },
+    rule,
+    field: null,
+  }))
+
+/** A preflight repeats the faults of the text, which the validation tells with their places. */
+const isRepeated = ({ name, state }: RunbookPreflight['checks'][number]): boolean =>
+  name === 'runbook' && state === 'failed'
+
+/** What is to mend, errors first; what is about the text, with its place there. */
+export const findingsOf = (
+  text: string,
+  verdict: RunbookVerdict | undefined,
+  preflight: Pick<RunbookPreflight, 'checks'> | undefined,
+): EditorFinding[] => {
+  const checks = (preflight?.checks ?? []).filter((check) => check.state !== 'ok' && !isRepeated(check))
+  const errors = inText(verdict?.errors ?? [], 'error')
+  const found: EditorFinding[] = [
+    ...errors,
+    ...checks.map(
+      ({ name, state, found: message, fix, field }): EditorFinding => ({
+        severity: state === 'failed' ? 'error' : 'warning',
+        message,
+        fix,
+        place: frontMatterPlace(text, field ?? name),
+        rule: name,
+        field,
+      }),
+    ),
+    ...inText(verdict?.warnings ?? [], 'warning'),
+  ]
+  // What the text is wrong about is told once, with its rule.
+  const lines = new Set(errors.map(({ place }) => place?.line))
+  const isTold = (one: EditorFinding) =>
+    !errors.includes(one) && one.severity === 'error' && lines.has(one.place?.line ?? 0)
+  return found.filter((one) => !isTold(one)).sort((one, other) => one.severity.localeCompare(other.severity))
+}
 
 /** What is checked: the text, and what a run of it would be given. */
 interface CheckedRunbook {

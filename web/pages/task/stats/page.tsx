@@ -1,20 +1,256 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import type { DailyStats } from '../../../../src/model/runs/daily-stats.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
-import { ShareBar } from '../../../parts/chart/share-bar.tsx'
+import { type BarSeries, Bars, type ChartBar } from '../../../parts/chart/bars.tsx'
+import { type BarPart, ShareBar } from '../../../parts/chart/share-bar.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
-import { usdText } from '../../../text/cost.ts'
+import { costText, usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
+import { everyDay, firstDay } from '../../../text/days.ts'
 import { durationText } from '../../../text/duration.ts'
 import { Empty } from '../../../ui/empty.tsx'
+import { SelectField } from '../../../ui/field.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { byVersion } from './by-version.ts'
-import { DailyCharts, Figure } from './daily-charts.tsx'
-import { rateText, statusesInWords, statusParts } from './status-parts.ts'
+
+const fills: Partial<Record<string, string>> = { completed: 'fill-ok', failed: 'fill-bad', running: 'fill-run' }
+
+/** One part of a bar for each status that runs have. */
+export const statusParts = (byStatus: Readonly<Record<string, number>>): BarPart[] =>
+  Object.entries(byStatus)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => ({ name, count, fill: fills[name] ?? 'fill-idle' }))
+
+/** The numbers in words: `2 completed, 1 failed`. */
+export const statusesInWords = (byStatus: Readonly<Record<string, number>>): string =>
+  statusParts(byStatus)
+    .map(({ name, count }) => `${count} ${name}`)
+    .join(', ')
+
+/** The share of completed runs among those that completed or failed. */
+export const rateText = ({ completed = 0, failed = 0 }: Readonly<Record<string, number>>): string => {
+  if (completed + failed === 0) return '–'
+  const percent = (completed / (completed + failed)) * 100
+  // 99.96 % is not all of them.
+  return failed > 0 && percent > 99.9 ? '> 99.9 %' : `${Number(percent.toFixed(1))} %`
+}
+
+type Row = DailyStats['rows'][number]
+type Window = Pick<DailyStats, 'from' | 'to' | 'rows'>
+
+/** `2026-11-28` as `11-28`: the year stands in the title. */
+const shortDay = (day: string): string => day.slice(5)
+
+const barsOf = ({ from, to, rows }: Window, valuesOf: (row: Row | undefined) => (number | null)[]): ChartBar[] => {
+  const byDay = new Map(rows.map((row) => [row.key, row]))
+  return everyDay(from, to).map((day) => ({ label: shortDay(day), values: valuesOf(byDay.get(day)) }))
+}
+
+const runSeries: BarSeries[] = [
+  { name: 'completed', fill: 'fill-ok' },
+  { name: 'failed', fill: 'fill-bad' },
+  { name: 'cancelled', fill: 'fill-idle' },
+]
+
+/** Ended runs of each day by status. */
+export const runBars = (stats: Window): ChartBar[] =>
+  barsOf(stats, (row) => {
+    const { completed = 0, failed = 0, cancelled = 0 } = row?.runs?.by_status ?? {}
+    return [completed, failed, cancelled]
+  })
+
+const durationSeries: BarSeries[] = [
+  { name: 'median', fill: 'fill-run' },
+  { name: 'up to the 95th percentile', fill: 'fill-edge' },
+]
+
+/** How long the runs of each day took: half of them, and what 95 of 100 took beyond that. */
+export const durationBars = (stats: Window): ChartBar[] =>
+  barsOf(stats, (row) => {
+    const [half, most] = [row?.p50_duration_seconds ?? null, row?.p95_duration_seconds ?? null]
+    return [half, half === null || most === null ? null : Math.max(0, most - half)]
+  })
+
+/** What the model calls of each day cost, in US dollars. */
+export const costBars = (stats: Window): ChartBar[] => barsOf(stats, (row) => [row?.cost_usd ?? 0])
+
+/** Rows that cost most first. */
+export const byCost = (rows: readonly Row[]): Row[] =>
+  [...rows].sort((one, other) => other.cost_usd - one.cost_usd || other.calls - one.calls)
+
+/** A number with its name. */
+const Figure = ({ name, value }: { name: string; value: string }) => (
+  <div>
+    <dt className="text-12 text-muted">{name}</dt>
+    <dd className="font-semibold text-15">{value}</dd>
+  </div>
+)
+
+const mostModels = 50
+
+/** What the models cost that a task has called, the dearest first. */
+const ModelTable = ({ rows }: { rows: DailyStats['rows'] }) => (
+  <section>
+    <h3 className="mb-2 font-medium text-12 text-muted">By model</h3>
+    <div className="overflow-x-auto">
+      <table className="w-full min-w-100">
+        <thead className="text-left text-11 text-muted">
+          <tr>
+            <th className="py-1 font-medium">Model</th>
+            <th className="py-1 text-right font-medium">Calls</th>
+            <th className="py-1 text-right font-medium">Tokens</th>
+            <th className="py-1 text-right font-medium">Cost</th>
+          </tr>
+        </thead>
+        <tbody className="divide-y divide-line">
+          {byCost(rows)
+            .slice(0, mostModels)
+            .map(({ key, calls, tokens, cost_usd: cost }) => (
+              <tr key={key}>
+                <td className="py-1 font-mono text-12">{key}</td>
+                <td className="py-1 text-right">{countText(calls)}</td>
+                <td className="py-1 text-right">{countText(tokens)}</td>
+                <td className="py-1 text-right">{usdText(cost)}</td>
+              </tr>
+            ))}
+        </tbody>
+      </table>
+    </div>
+  </section>
+)
+
+const ranges = [
+  ['7', 'last 7 days'],
+  ['30', 'last 30 days'],
+  ['90', 'last 90 days'],
+] as const
+
+/** How the runs of a task went, day by day, and what which model cost. */
+const DailyCharts = ({ collection, task }: TaskPlaceProps) => {
+  const [days, setDays] = useState('30')
+  const [now] = useState(Date.now)
+  const from = firstDay(Number(days), now)
+  const ask = (by: 'day' | 'model') => ({
+    queryKey: ['stats', collection, task, by, from],
+    queryFn: ({ signal }: { signal: AbortSignal }) =>
+      api.getCollectionStats({ params: { collection }, query: { task: [task], by, from }, signal }),
+  })
+  const byDay = useQuery(ask('day'))
+  const byModel = useQuery(ask('model'))
+  const error = byDay.error ?? byModel.error
+  return (
+    <section aria-labelledby="days" className="flex flex-col gap-6">
+      <div className="flex flex-wrap items-center gap-3">
+        <h2 id="days" className="mr-auto font-semibold text-15">
+          Day by day
+          {byDay.data && (
+            <span className="ml-2 font-normal text-12 text-muted">
+              {byDay.data.from} to {byDay.data.to} (UTC)
+            </span>
+          )}
+        </h2>
+        <SelectField
+          label="Days"
+          hidesLabel
+          value={days}
+          onChange={(event) => setDays(event.target.value)}
+          options={ranges}
+        />
+      </div>
+      {error && <Problem error={error} onRetry={() => void byDay.refetch()} />}
+      {byDay.data && <DayCharts stats={byDay.data} />}
+      {byModel.data && byModel.data.rows.length > 0 && <ModelTable rows={byModel.data.rows} />}
+    </section>
+  )
+}
+
+type Stats = Awaited<ReturnType<typeof api.getCollectionStats>>
+
+const DayCharts = ({ stats }: { stats: Stats }) => {
+  const { runs, cost_usd: cost, tokens, calls, p50_duration_seconds: p50, p95_duration_seconds: p95 } = stats.totals
+  if ((runs?.total ?? 0) === 0 && calls === 0) return <p className="text-muted">Nothing ended on these days.</p>
+  return (
+    <>
+      <dl className="grid grid-cols-2 gap-4 sm:grid-cols-6">
+        <Figure name="Ended runs" value={countText(runs?.total ?? 0)} />
+        <Figure name="Completed" value={rateText(runs?.by_status ?? {})} />
+        <Figure name="Median" value={durationText(p50)} />
+        <Figure name="95th percentile" value={durationText(p95)} />
+        <Figure name="Cost" value={costText(cost, calls > 0)} />
+        <Figure name="Tokens" value={countText(tokens)} />
+      </dl>
+      <div className="grid gap-6 lg:grid-cols-2">
+        <Bars title="Ended runs" series={runSeries} bars={runBars(stats)} text={countText} />
+        <Bars title="Duration" series={durationSeries} bars={durationBars(stats)} text={durationText} />
+        {calls > 0 && (
+          <Bars title="Cost" series={[{ name: 'cost', fill: 'fill-run' }]} bars={costBars(stats)} text={usdText} />
+        )}
+      </div>
+    </>
+  )
+}
+
+type CountedRun = Pick<
+  CollectionRun,
+  'version_number' | 'status' | 'started' | 'ended' | 'cost_usd' | 'tokens' | 'duration_seconds'
+>
+
+/** What the runs of one version came to. */
+interface VersionFigures {
+  /** Null: the version is gone. */
+  version: number | null
+  runs: number
+  completed: number
+  failed: number
+  /** Of completed runs, in seconds; null without any. */
+  p50: number | null
+  p95: number | null
+  /** US dollars of runs with a known cost; null when none is known. */
+  cost: number | null
+  tokens: number
+}
+
+/** The value that a part of a sorted list does not exceed; null for an empty list. */
+export const percentile = (sorted: readonly number[], part: number): number | null =>
+  sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? null
+
+const figuresOf = (version: number | null, runs: readonly CountedRun[]): VersionFigures => {
+  const count = (status: string) => runs.filter((run) => run.status === status).length
+  const durations = runs
+    .filter(({ status }) => status === 'completed')
+    .flatMap(({ duration_seconds: seconds }) => (seconds === null ? [] : [seconds]))
+    .sort((one, other) => one - other)
+  const costs = runs.flatMap(({ cost_usd: usd }) => (usd === null ? [] : [usd]))
+  return {
+    version,
+    runs: runs.length,
+    completed: count('completed'),
+    failed: count('failed'),
+    p50: percentile(durations, 0.5),
+    p95: percentile(durations, 0.95),
+    cost: costs.length === 0 ? null : costs.reduce((sum, usd) => sum + usd, 0),
+    tokens: runs.reduce((sum, run) => sum + (run.tokens ?? 0), 0),
+  }
+}
+
+/** Groups runs by the version that they executed, the newest version first. */
+export const byVersion = (runs: readonly CountedRun[]): VersionFigures[] => {
+  const groups = new Map<number | null, CountedRun[]>()
+  for (const run of runs) {
+    const group = groups.get(run.version_number)
+    if (group) group.push(run)
+    else groups.set(run.version_number, [run])
+  }
+  return [...groups]
+    .sort(([one], [other]) => (other ?? -1) - (one ?? -1))
+    .map(([version, group]) => figuresOf(version, group))
+}
 
 /** How many runs are looked at: one page of the list. */
 const lastRuns = 500

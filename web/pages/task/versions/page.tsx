@@ -17,7 +17,21 @@ import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { changedMembers } from './version-facts.ts'
+
+const members = [
+  ['name', 'the name'],
+  ['description', 'the description'],
+  ['version', 'the version text'],
+  ['is_private', 'who may read it'],
+  ['has_file_uploads', 'whether it takes files'],
+  ['croissant_metadata', 'the metadata'],
+] as const
+
+/** What of a task beside its workflow differs between two versions, in words; from nothing, nothing differs. */
+export const changedMembers = (before: string, after: string): string[] =>
+  before === '{}'
+    ? []
+    : members.filter(([name]) => memberText(before, name) !== memberText(after, name)).map(([, words]) => words)
 
 /** Members of a version that a change can set again. Its name stays: others may know the task by the one it has now. */
 const restored = ['workflow', 'description', 'version', 'has_file_uploads', 'is_private', 'croissant_metadata']

@@ -1,15 +1,93 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useMemo, useState } from 'react'
 import { api } from '../../../../data/api.ts'
 import { keys } from '../../../../data/keys.ts'
 import { FormDialog } from '../../../../parts/form-dialog.tsx'
+import { type FormField, formFields, formParams } from '../../../../parts/schema-form/form-fields.ts'
 import { SchemaForm } from '../../../../parts/schema-form/schema-form.tsx'
 import { Button } from '../../../../ui/button.tsx'
 import { TextArea, TextField } from '../../../../ui/field.tsx'
 import { showToast } from '../../../../ui/toast.tsx'
-import { useItemEntry } from './use-item-entry.ts'
 
-type Data = Record<string, unknown>
+type Data = Readonly<Record<string, unknown>>
+
+const typeOf = (value: unknown): string | undefined =>
+  ['string', 'number', 'boolean'].includes(typeof value) ? typeof value : undefined
+
+/** A schema with the members of another item, for a dataset that has none. */
+const schemaLike = (sample: Data): Data => ({
+  properties: Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, { type: typeOf(value) }])),
+})
+
+/**
+ * The fields of an item: those that it has, then those of the schema. A new item of a dataset without a schema has the
+ * fields of a sample.
+ */
+export const itemFields = (schema: Data | null, data: Data | undefined, sample: Data | undefined): FormField[] =>
+  formFields(schema ?? schemaLike(data ?? sample ?? {}), data ?? {})
+
+/** The data that was entered: what the item has, with the changed fields and without those that were emptied. */
+export const enteredData = (
+  fields: readonly FormField[],
+  entries: Readonly<Record<string, string>>,
+  data: Data | undefined,
+): { data: Record<string, unknown>; errors: Record<string, string> } => {
+  const { params, errors } = formParams(fields, entries)
+  const isEmptied = ({ name, kind }: FormField) =>
+    entries[name]?.trim() === '' && kind !== 'line' && kind !== 'text' && !Object.hasOwn(params, name)
+  const emptied = new Set(fields.filter(isEmptied).map(({ name }) => name))
+  const kept = Object.entries(data ?? {}).filter(([name]) => !emptied.has(name))
+  return { data: Object.fromEntries([...kept, ...Object.entries(params)]), errors }
+}
+
+/** Reads data that was written as JSON, or says what is wrong with it. */
+export const parsedData = (text: string): { data: Record<string, unknown> } | { error: string } => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return { data: value as Record<string, unknown> }
+    }
+    return { error: 'An item is a JSON object, such as {"question": "Why?"}' }
+  } catch (error) {
+    return { error: `This is not JSON: ${(error as Error).message}` }
+  }
+}
+
+type Typed = { data: Data; errors?: Record<string, string> } | { data?: undefined; error: string }
+
+interface ItemEntryOptions {
+  schema: Data | null
+  /** What is changed; undefined for a new item. */
+  data: Data | undefined
+  sample: Data | undefined
+}
+
+/** What is typed for an item, field by field or as JSON. What one of them has goes over into the other. */
+const useItemEntry = ({ schema, data, sample }: ItemEntryOptions) => {
+  const [begun, setBegun] = useState(data)
+  const fields = useMemo(() => itemFields(schema, begun, sample), [schema, begun, sample])
+  const [entries, setEntries] = useState<Record<string, string>>({})
+  const [json, setJson] = useState<string | undefined>(fields.length === 0 ? '{}' : undefined)
+  const [wrong, setWrong] = useState<Record<string, string>>({})
+  /** The data, or undefined where something is wrong, which then stands at its field. */
+  const read = (): Data | undefined => {
+    const typed: Typed = json === undefined ? enteredData(fields, entries, begun) : parsedData(json)
+    const errors = typed.data === undefined ? { json: typed.error } : (typed.errors ?? {})
+    setWrong(errors)
+    return Object.keys(errors).length === 0 ? typed.data : undefined
+  }
+  const swap = () => {
+    const typed = read()
+    if (typed === undefined) return
+    if (json === undefined) return setJson(JSON.stringify(typed, null, 2))
+    if (itemFields(schema, typed, sample).length === 0) return
+    setBegun(typed)
+    setEntries({})
+    setJson(undefined)
+  }
+  const enter = (name: string, entry: string) => setEntries((was) => ({ ...was, [name]: entry }))
+  return { fields, entries, json, wrong, read, swap, enter, setJson }
+}
 
 interface ItemFormProps {
   collection: string
