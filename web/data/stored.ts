@@ -12,6 +12,11 @@ export const readStored = (name: string): string | undefined => {
   }
 }
 
+/** Tells all that follow what this browser remembers. */
+export const tellStored = (): void => {
+  for (const tell of listeners) tell()
+}
+
 /** Remembers a text in this browser, also for its other tabs; undefined forgets it. */
 export const writeStored = (name: string, value: string | undefined): void => {
   try {
@@ -20,10 +25,10 @@ export const writeStored = (name: string, value: string | undefined): void => {
   } catch {
     // A browser that stores nothing remembers nothing; the page works without.
   }
-  for (const tell of listeners) tell()
+  tellStored()
 }
 
-const watch = (tell: () => void): (() => void) => {
+export const watchStored = (tell: () => void): (() => void) => {
   listeners.add(tell)
   window.addEventListener('storage', tell)
   return () => {
@@ -33,4 +38,4 @@ const watch = (tell: () => void): (() => void) => {
 }
 
 /** Follows what this browser remembers under a name. */
-export const useStored = (name: string): string | undefined => useSyncExternalStore(watch, () => readStored(name))
+export const useStored = (name: string): string | undefined => useSyncExternalStore(watchStored, () => readStored(name))

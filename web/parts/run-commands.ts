@@ -1,3 +1,4 @@
+import { parsedJson } from '../../src/lib/json/json-object.ts'
 import { isOpen, type Run } from '../data/run.ts'
 
 /** A command that does the same as the page. */
@@ -34,15 +35,7 @@ const paramWord = (name: string, value: unknown): string => {
   return `${name}=${isPlainParam(value) ? value : JSON.stringify(value)}`
 }
 
-const isPlainParam = (text: string): boolean => {
-  if (text.startsWith('@')) return false
-  try {
-    JSON.parse(text)
-    return false
-  } catch {
-    return true
-  }
-}
+const isPlainParam = (text: string): boolean => !text.startsWith('@') && parsedJson(text) === undefined
 
 /** The command that runs a run again in the chosen way. */
 export const rerunCommand = (run: Run, { from, current, replay, params = {} }: RerunWish): string =>

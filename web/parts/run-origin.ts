@@ -1,3 +1,5 @@
+import { isObject } from '../../src/lib/json/json-object.ts'
+
 /** Members of a run that say why it exists; a list and the run itself have them in different places. */
 interface RunFacts {
   collection: string
@@ -19,8 +21,7 @@ interface Origin {
   routine?: string
 }
 
-const record = (value: unknown): Record<string, unknown> | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+const record = (value: unknown): Record<string, unknown> | undefined => (isObject(value) ? value : undefined)
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 

@@ -1,17 +1,10 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { jsonOrText } from '../../lib/json/json-object.ts'
 import { retryAfterSeconds } from '../../lib/net/retry-after.ts'
 import { activity } from '../activity.ts'
 
 const shownCharacters = 300
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
 
 /** Notifies another service with a POST of a JSON body. */
 export const webhookNotify = activity({
@@ -65,6 +58,6 @@ export const webhookNotify = activity({
         },
       )
     }
-    return { status_code: answer.status, response: parsed(text) }
+    return { status_code: answer.status, response: jsonOrText(text) }
   },
 })

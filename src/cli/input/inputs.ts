@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../../client/client.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json/json-object.ts'
+import { isObject, jsonOrText } from '../../lib/json/json-object.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { unreadableFile } from './file-problems.ts'
 
@@ -69,15 +69,6 @@ export const positive = (text: string): number => {
 export const amount = (text: string): number => {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.25.')
   return Number(text)
-}
-
-/** Parses JSON (`5`, `true`, `[1,2]`, `"5"`), else returns the text. */
-const jsonOrText = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 const assignedValue = (text: string): unknown => {

@@ -1,4 +1,4 @@
-import { isObject } from '../../lib/json/json-object.ts'
+import { isObject, jsonOrText } from '../../lib/json/json-object.ts'
 import {
   addError,
   authorId,
@@ -376,16 +376,8 @@ const jsonOf = (
     // Without "@type": "@json" in the context, records are nodes, whose keys are no ids of fields.
     return { value: values.map(() => ({ '@id': '' })), pointer: first.pointer }
   }
-  const value = typeof first.value === 'string' ? parsedText(first.value) : first.value
+  const value = typeof first.value === 'string' ? jsonOrText(first.value) : first.value
   return { value, pointer: first.pointer }
-}
-
-const parsedText = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 const checkJsonText = (check: CroissantCheck, subject: Subject, key: string): void => {

@@ -13,6 +13,12 @@ export const parsedJson = (text: string): unknown => {
   }
 }
 
+/** The value of a text in JSON; any other text stays as it is. */
+export const jsonOrText = (text: string): unknown => {
+  const value = parsedJson(text)
+  return value === undefined ? text : value
+}
+
 /** Parses a JSON object; undefined for anything else. */
 export const parsedObject = (text: string): JsonObject | undefined => {
   const value = parsedJson(text)

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
+import { jsonOrText } from '../../../src/lib/json/json-object.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
@@ -44,7 +45,7 @@ const AddToDataset = ({ place, onClose }: AddToDatasetProps) => {
       work={() =>
         api.addItemFromRun({
           params: { collection, dataset },
-          body: { trajectory_id: id, task, ...(correction === '' ? {} : { correction: correctionOf(correction) }) },
+          body: { trajectory_id: id, task, ...(correction === '' ? {} : { correction: jsonOrText(correction) }) },
         })
       }
       onDone={async ({ item, written }) => {
@@ -84,14 +85,6 @@ const AddToDataset = ({ place, onClose }: AddToDatasetProps) => {
       <CopyLine text={line} />
     </FormDialog>
   )
-}
-
-const correctionOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 interface CommandsMenuProps {

@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
+import { isObject } from '../../../src/lib/json/json-object.ts'
 import { api } from '../../data/api.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { initParamsQuery } from '../../data/step.ts'
@@ -19,7 +20,7 @@ type Params = Record<string, unknown>
 export const readParams = (text: string): { params?: Params; problem?: string } => {
   try {
     const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { params: value as Params }
+    if (isObject(value)) return { params: value }
     return { problem: 'Expected an object in braces, such as {"text": "hello"}' }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) }

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { isObject } from '../../../src/lib/json/json-object.ts'
 import type { RunbookOutcome } from '../../../src/model/runbooks/runbook-run.ts'
 import type { Run, RunAddress, RunStep } from '../../data/run.ts'
 import { useWholeStep } from '../../data/step.ts'
@@ -106,13 +107,10 @@ export const headlineOf = (outputs: RunbookOutputs): string => {
 
 const mostStages = 50
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** The stages of the report that an agent wrote about its own work; what has no name is left out. */
 export const reportStages = ({ validation_report: report }: RunbookOutputs): ResultCheck[] => {
   const stages = Array.isArray(report?.stages) ? report.stages.slice(0, mostStages) : []
-  return stages.filter(isRecord).flatMap(({ name, passed, message }): ResultCheck[] => {
+  return stages.filter(isObject).flatMap(({ name, passed, message }): ResultCheck[] => {
     if (typeof name !== 'string' || name === '') return []
     const state = passed === true ? 'passed' : passed === false ? 'failed' : 'none'
     return [{ name, state, text: typeof message === 'string' ? message : '' }]

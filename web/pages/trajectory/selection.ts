@@ -12,7 +12,7 @@ export const viewNames = ['result', 'transcript', 'timeline', 'graph', 'log', 'i
 export type ViewName = (typeof viewNames)[number]
 
 /** What of a run is looked at: it is in the address, so that a link shows the same. */
-export interface RunSelection {
+interface RunSelection {
   /** Undefined: the page chooses. */
   view: ViewName | undefined
   /** Undefined: the page chooses. */

@@ -1,3 +1,4 @@
+import { isObject, jsonOrText } from '../../../src/lib/json/json-object.ts'
 import { factsOfMessages, type MessageFacts } from './tool-turns.ts'
 
 /** One part of a message. */
@@ -46,34 +47,27 @@ export interface Conversation {
 
 type Members = Record<string, unknown>
 
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const textOr = <Other>(value: unknown, other: Other): string | Other => (typeof value === 'string' ? value : other)
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
 
 /** JSON in a text, such as the arguments of a call; the text itself where it is none. */
 const parsed = (value: unknown): unknown => {
-  if (typeof value !== 'string') return value
-  try {
-    return JSON.parse(value)
-  } catch {
-    return value
-  }
+  return typeof value === 'string' ? jsonOrText(value) : value
 }
 
 const imageOf = (part: Members): string | undefined => {
   const url = part.image_url ?? part.url
   if (typeof url === 'string') return url
-  if (isMembers(url)) return textOr(url.url, undefined)
+  if (isObject(url)) return textOr(url.url, undefined)
   const { source } = part
-  if (!isMembers(source)) return undefined
+  if (!isObject(source)) return undefined
   if (typeof source.url === 'string') return source.url
   return typeof source.data === 'string' ? `data:${source.media_type};base64,${source.data}` : undefined
 }
 
 const scaleOfPart = (part: unknown): MessagePart => {
   if (typeof part === 'string') return { kind: 'text', text: part }
-  if (!isMembers(part)) return { kind: 'other', value: part }
+  if (!isObject(part)) return { kind: 'other', value: part }
   const { type } = part
   if (typeof part.text === 'string' && String(type).includes('text')) return { kind: 'text', text: part.text }
   if (type === 'refusal') return { kind: 'text', text: textOr(part.refusal, '') }
@@ -94,14 +88,14 @@ const partsOf = (content: unknown): MessagePart[] => {
 }
 
 const callsOf = (calls: unknown): MessagePart[] =>
-  (Array.isArray(calls) ? calls : []).filter(isMembers).map((call) => {
-    const of = isMembers(call.function) ? call.function : call
+  (Array.isArray(calls) ? calls : []).filter(isObject).map((call) => {
+    const of = isObject(call.function) ? call.function : call
     return { kind: 'call', id: textOr(call.id, ''), name: textOr(of.name, ''), arguments: parsed(of.arguments) }
   })
 
 /** A message of any shape: OpenAI chat, Anthropic, or an item of an OpenAI response. */
 const messageOf = (message: unknown): Message => {
-  if (!isMembers(message)) return { role: 'user', parts: partsOf(message) }
+  if (!isObject(message)) return { role: 'user', parts: partsOf(message) }
   const named = typeof message.name === 'string' ? { name: message.name } : {}
   if (message.type === 'function_call') {
     const call = { kind: 'call' as const, id: textOr(message.call_id, ''), name: textOr(message.name, '') }
@@ -166,14 +160,14 @@ const questionOf = (request: Members): Message[] => {
 }
 
 const answerOf = (outputs: Members): Message[] => {
-  const response = isMembers(outputs.response) ? outputs.response : {}
-  const choices = listOf(response.choices).filter(isMembers)
+  const response = isObject(outputs.response) ? outputs.response : {}
+  const choices = listOf(response.choices).filter(isObject)
   if (choices.length > 0)
     return choices.map((choice) => messageOf({ role: 'assistant', ...(choice.message as Members) }))
   if (Array.isArray(response.content)) return [messageOf({ role: 'assistant', content: response.content })]
   if (Array.isArray(response.output))
     return response.output.map((item) => messageOf({ role: 'assistant', ...(item as Members) }))
-  const images = listOf(outputs.images).filter(isMembers)
+  const images = listOf(outputs.images).filter(isObject)
   const parts: MessagePart[] = [
     ...partsOf(outputs.text ?? outputs.content),
     ...images.map((image): MessagePart => ({ kind: 'image', source: textOr(image.path, '') })),
@@ -184,7 +178,7 @@ const answerOf = (outputs: Members): Message[] => {
 
 /** Token counts under the names of either protocol. */
 export const usedTokens = (usage: unknown): TokenCount | undefined => {
-  if (!isMembers(usage)) return undefined
+  if (!isObject(usage)) return undefined
   const sent = numberOf(usage.prompt_tokens ?? usage.input_tokens)
   const answered = numberOf(usage.completion_tokens ?? usage.output_tokens)
   if (sent === undefined && answered === undefined) return undefined

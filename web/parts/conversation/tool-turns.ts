@@ -1,3 +1,4 @@
+import { isObject } from '../../../src/lib/json/json-object.ts'
 import type { StepCall, ToolEnd } from '../../../src/model/runs/step-call.ts'
 import { usdText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
@@ -11,9 +12,7 @@ export interface MessageFacts {
   failed: boolean
 }
 
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const membersIn = (value: unknown): Members[] => (Array.isArray(value) ? value.filter(isMembers) : [])
+const membersIn = (value: unknown): Members[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 const join = (facts: (string | undefined)[]): string => facts.filter((fact) => fact !== undefined).join(' · ')
 
@@ -23,7 +22,7 @@ const tookText = ({ cost_usd: cost, duration_seconds: seconds }: Members): (stri
 ]
 
 const turnFacts = (call: Members): MessageFacts => {
-  const { prompt_tokens: sent, completion_tokens: answered } = isMembers(call.usage) ? call.usage : {}
+  const { prompt_tokens: sent, completion_tokens: answered } = isObject(call.usage) ? call.usage : {}
   const tokens =
     typeof sent === 'number' && typeof answered === 'number'
       ? `${countText(sent)} in · ${countText(answered)} out`

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Suspense, useState } from 'react'
+import { parsedJson } from '../../../src/lib/json/json-object.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { bytesText } from '../../text/bytes.ts'
 import { buttonClass } from '../../ui/button.tsx'
@@ -154,14 +155,6 @@ const Beginning = ({ file }: { file: NamedFile }) => {
   )
 }
 
-const parsed = (text: string): { value: unknown } | undefined => {
-  try {
-    return { value: JSON.parse(text) }
-  } catch {
-    return undefined
-  }
-}
-
 const FileText = ({
   kind,
   name,
@@ -174,8 +167,8 @@ const FileText = ({
   isWhole: boolean
 }) => {
   if (kind === 'csv') return <CsvTable text={text} isWhole={isWhole} />
-  const json = kind === 'json' && isWhole ? parsed(text) : undefined
-  if (json) return <JsonTree value={json.value} path="" label={name} />
+  const json = kind === 'json' && isWhole ? parsedJson(text) : undefined
+  if (json !== undefined) return <JsonTree value={json} path="" label={name} />
   if (kind === 'markdown') {
     return (
       <div className="p-3">

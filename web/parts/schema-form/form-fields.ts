@@ -1,3 +1,5 @@
+import { isObject, parsedJson } from '../../../src/lib/json/json-object.ts'
+
 /** How a parameter is entered. */
 type FieldKind = 'line' | 'text' | 'number' | 'integer' | 'boolean' | 'choice' | 'json'
 
@@ -15,9 +17,6 @@ export interface FormField {
 }
 
 type Schema = Readonly<Record<string, unknown>>
-
-const isRecord = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const textOr = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise)
 
@@ -46,13 +45,13 @@ const kindOf = (schema: Schema, standard: unknown): FieldKind => {
  * that only the schema has. Files are sent with the run, so `file_paths` has no field.
  */
 export const formFields = (schema: Schema, initParams: Schema): FormField[] => {
-  const properties = isRecord(schema.properties) ? schema.properties : {}
+  const properties = isObject(schema.properties) ? schema.properties : {}
   const required = Array.isArray(schema.required) ? schema.required : []
   const names = [...new Set([...Object.keys(initParams), ...Object.keys(properties)])]
   return names
     .filter((name) => name !== 'file_paths')
     .map((name) => {
-      const property = isRecord(properties[name]) ? properties[name] : {}
+      const property = isObject(properties[name]) ? properties[name] : {}
       const standard = Object.hasOwn(initParams, name) ? initParams[name] : property.default
       return {
         name,
@@ -88,11 +87,8 @@ export const readEntry = ({ kind }: Pick<FormField, 'kind'>, entry: string): Ent
     if (kind === 'integer' && !Number.isInteger(Number(text))) return { error: 'Write a whole number' }
     return { value: Number(text) }
   }
-  try {
-    return { value: JSON.parse(text) }
-  } catch {
-    return { error: 'This is not JSON: texts stand in "quotes"' }
-  }
+  const value = parsedJson(text)
+  return value === undefined ? { error: 'This is not JSON: texts stand in "quotes"' } : { value }
 }
 
 /** The parameters that a form sends: those whose entry was changed. Errors stand by the name of their field. */

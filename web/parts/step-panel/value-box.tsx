@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { isObject } from '../../../src/lib/json/json-object.ts'
 import type { LargeValue } from '../../../src/model/runs/step.ts'
 import type { RunAddress } from '../../data/run.ts'
 import { largeValueQuery, type StepSection } from '../../data/step.ts'
@@ -34,9 +35,6 @@ const mostRows = 50
 const mostColumns = 12
 const mostTables = 4
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 const isSimple = (value: unknown): boolean =>
   value === null || typeof value !== 'object' || (Array.isArray(value) && value.every((one) => typeof one === 'string'))
 
@@ -53,7 +51,7 @@ const isShownElsewhere = (one: Record<string, unknown>): boolean => 'content_typ
 const tableOfList = (name: string, value: unknown): OutputTable | undefined => {
   if (!Array.isArray(value) || value.length < 2) return undefined
   const shown = value.slice(0, mostRows)
-  if (!shown.every((one) => isRecord(one) && Object.values(one).every(isSimple))) return undefined
+  if (!shown.every((one) => isObject(one) && Object.values(one).every(isSimple))) return undefined
   if (shown.every(isShownElsewhere)) return undefined
   const columns = [...new Set(shown.flatMap((one: Record<string, unknown>) => Object.keys(one)))]
   if (columns.length === 0 || columns.length > mostColumns) return undefined
@@ -74,10 +72,10 @@ export const outputTables = (
   outputs: Readonly<Record<string, unknown>>,
   inputs: Readonly<Record<string, unknown>>,
 ): OutputTable[] => {
-  const answer = isRecord(inputs.output_schema) ? (outputs.json ?? outputs.result) : undefined
-  const inAnswer = isRecord(answer) ? answer : {}
+  const answer = isObject(inputs.output_schema) ? (outputs.json ?? outputs.result) : undefined
+  const inAnswer = isObject(answer) ? answer : {}
   const tables = [
-    isRecord(answer) ? tableOfMembers('Answer', answer) : undefined,
+    isObject(answer) ? tableOfMembers('Answer', answer) : undefined,
     ...Object.entries({ ...outputs, ...inAnswer }).map(([name, value]) => tableOfList(name, value)),
   ]
   return tables.filter((table) => table !== undefined).slice(0, mostTables)

@@ -1,3 +1,4 @@
+import { parsedJson } from '../../../../src/lib/json/json-object.ts'
 import { shellWord } from '../../../parts/run-commands.ts'
 
 /** A call as somebody has filled it in. */
@@ -32,14 +33,6 @@ const queryText = (query: Record<string, string>): string => {
   return text === '' ? '' : `?${text}`
 }
 
-const parsed = (text: string): { value: unknown } | undefined => {
-  try {
-    return { value: JSON.parse(text) }
-  } catch {
-    return undefined
-  }
-}
-
 const curl = (call: FilledCall, origin: string): string =>
   [
     `curl -sS${call.method === 'GET' ? '' : ` -X ${call.method}`} ${shellWord(`${origin}${callPath(call)}${queryText(call.query)}`)}`,
@@ -52,11 +45,11 @@ const indented = (value: unknown): string => (JSON.stringify(value, null, 2) ?? 
 const typeScript = (call: FilledCall, origin: string): string => {
   const names = [...call.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '')
   const params = Object.fromEntries(names.map((name) => [name, call.params[name] ?? '']))
-  const body = call.bodyText === undefined ? undefined : parsed(call.bodyText)
+  const body = call.bodyText === undefined ? undefined : parsedJson(call.bodyText)
   const parts = [
     ...(names.length === 0 ? [] : [`  params: ${indented(params)},`]),
     ...(filled(call.query).length === 0 ? [] : [`  query: ${indented(Object.fromEntries(filled(call.query)))},`]),
-    ...(call.bodyText === undefined ? [] : [`  body: ${body ? indented(body.value) : call.bodyText},`]),
+    ...(call.bodyText === undefined ? [] : [`  body: ${body === undefined ? call.bodyText : indented(body)},`]),
   ]
   const input = parts.length === 0 ? '' : `{\n${parts.join('\n')}\n}`
   return `import { createClient } from 'jetty-server/client'
@@ -79,7 +72,7 @@ const pythonValue = (value: unknown, indent: string): string => {
 }
 
 const python = (call: FilledCall, origin: string): string => {
-  const body = call.bodyText === undefined ? undefined : parsed(call.bodyText)
+  const body = call.bodyText === undefined ? undefined : parsedJson(call.bodyText)
   const query = filled(call.query)
   return [
     `${call.needsToken ? 'import os\n\n' : ''}import requests\n`,
@@ -87,7 +80,9 @@ const python = (call: FilledCall, origin: string): string => {
     `    ${JSON.stringify(`${origin}${callPath(call)}`)},`,
     ...(call.needsToken ? [`    headers={"Authorization": f"Bearer {os.environ['JETTY_API_TOKEN']}"},`] : []),
     ...(query.length === 0 ? [] : [`    params=${pythonValue(Object.fromEntries(query), '    ')},`]),
-    ...(call.bodyText === undefined ? [] : [`    json=${body ? pythonValue(body.value, '    ') : call.bodyText},`]),
+    ...(call.bodyText === undefined
+      ? []
+      : [`    json=${body === undefined ? call.bodyText : pythonValue(body, '    ')},`]),
     ')\nanswer.raise_for_status()\nprint(answer.text)',
   ].join('\n')
 }

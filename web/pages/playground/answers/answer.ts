@@ -1,3 +1,4 @@
+import { isObject, jsonOrText } from '../../../../src/lib/json/json-object.ts'
 import { type MessagePart, type TokenCount, usedTokens } from '../../../parts/conversation/conversation.ts'
 
 /** Why there is no answer, and what to do. */
@@ -49,26 +50,22 @@ export const beginAnswer = (model: string): PlaygroundAnswer => ({
   tools: [],
 })
 
-type Members = Record<string, unknown>
-
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** Text of a message: one text, or the texts among its parts. */
 const contentText = (content: unknown): string =>
   Array.isArray(content)
     ? content
-        .filter(isMembers)
+        .filter(isObject)
         .map((part) => textOf(part.text))
         .join('')
     : textOf(content)
 
 const withTools = (tools: readonly AskedTool[], pieces: unknown): AskedTool[] => {
   const next = [...tools]
-  for (const [at, piece] of (Array.isArray(pieces) ? pieces : []).filter(isMembers).entries()) {
+  for (const [at, piece] of (Array.isArray(pieces) ? pieces : []).filter(isObject).entries()) {
     const index = typeof piece.index === 'number' ? piece.index : at
-    const of = isMembers(piece.function) ? piece.function : {}
+    const of = isObject(piece.function) ? piece.function : {}
     const known = next[index] ?? { id: '', name: '', arguments: '' }
     next[index] = {
       id: known.id || textOf(piece.id),
@@ -81,18 +78,18 @@ const withTools = (tools: readonly AskedTool[], pieces: unknown): AskedTool[] =>
 
 /** The tokens of a call, with those that OpenAI counts one level deeper. */
 const tokensOf = (usage: unknown): TokenCount | undefined => {
-  if (!isMembers(usage)) return undefined
+  if (!isObject(usage)) return undefined
   const [sent, answered] = [usage.prompt_tokens_details, usage.completion_tokens_details].map((one) =>
-    isMembers(one) ? one : {},
+    isObject(one) ? one : {},
   )
   return usedTokens({ cached_tokens: sent?.cached_tokens, reasoning_tokens: answered?.reasoning_tokens, ...usage })
 }
 
 /** Adds one event of a stream. `atMs` is counted from when the question was sent. */
 export const withChunk = (answer: PlaygroundAnswer, chunk: unknown, atMs: number): PlaygroundAnswer => {
-  if (!isMembers(chunk)) return answer
-  const choice = Array.isArray(chunk.choices) ? chunk.choices.filter(isMembers)[0] : undefined
-  const delta = isMembers(choice?.delta) ? choice.delta : {}
+  if (!isObject(chunk)) return answer
+  const choice = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject)[0] : undefined
+  const delta = isObject(choice?.delta) ? choice.delta : {}
   const text = contentText(delta.content) + textOf(delta.refusal)
   const thought = textOf(delta.reasoning_content ?? delta.reasoning)
   const tools = withTools(answer.tools, delta.tool_calls)
@@ -110,24 +107,16 @@ export const withChunk = (answer: PlaygroundAnswer, chunk: unknown, atMs: number
 
 /** Takes an answer that came in one piece. */
 export const withCompletion = (answer: PlaygroundAnswer, completion: unknown, atMs: number): PlaygroundAnswer => {
-  if (!isMembers(completion)) return answer
-  const choices = (Array.isArray(completion.choices) ? completion.choices : []).filter(isMembers)
+  if (!isObject(completion)) return answer
+  const choices = (Array.isArray(completion.choices) ? completion.choices : []).filter(isObject)
   return withChunk(answer, { ...completion, choices: choices.map((one) => ({ ...one, delta: one.message })) }, atMs)
-}
-
-const parsedOr = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 /** The answer as parts of a message. */
 export const answerParts = ({ text, thought, tools }: PlaygroundAnswer): MessagePart[] => [
   ...(thought === '' ? [] : [{ kind: 'thought' as const, text: thought }]),
   ...(text === '' ? [] : [{ kind: 'text' as const, text }]),
-  ...tools.map((tool) => ({ kind: 'call' as const, ...tool, arguments: parsedOr(tool.arguments) })),
+  ...tools.map((tool) => ({ kind: 'call' as const, ...tool, arguments: jsonOrText(tool.arguments) })),
 ]
 
 interface Price {

@@ -1,3 +1,4 @@
+import { isObject } from '../../../../src/lib/json/json-object.ts'
 import type { ChatMessage, ChatPart } from '../../../../src/model/gateway/chat.ts'
 import type { Conversation, Message, MessagePart } from '../../../parts/conversation/conversation.ts'
 import { beginAnswer, type PlaygroundAnswer } from '../answers/answer.ts'
@@ -73,17 +74,13 @@ const otherNames: Record<string, string> = {
   stop_sequences: 'stop',
 }
 
-type Members = Record<string, unknown>
-
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const numberText = (value: unknown): string => (typeof value === 'number' ? String(value) : '')
 const stopText = (value: unknown): string =>
   (Array.isArray(value) ? value : [value]).filter((one) => typeof one === 'string').join('\n')
 
 const formatFields = (format: unknown): Partial<ParameterFields> => {
-  if (!isMembers(format) || !wantedFormats.includes(format.type as WantedFormat)) return {}
-  const of = isMembers(format.json_schema) ? format.json_schema : undefined
+  if (!isObject(format) || !wantedFormats.includes(format.type as WantedFormat)) return {}
+  const of = isObject(format.json_schema) ? format.json_schema : undefined
   if (format.type !== 'json_schema' || !of) return { format: format.type === 'json_object' ? 'json_object' : 'text' }
   return {
     format: 'json_schema',
@@ -95,7 +92,10 @@ const formatFields = (format: unknown): Partial<ParameterFields> => {
 
 /** The parameters of a recorded request as fields. */
 const fieldsOf = (knobs: Conversation['knobs']): ParameterFields => {
-  const members = Object.fromEntries(knobs.map(([name, value]) => [otherNames[name] ?? name, value])) as Members
+  const members = Object.fromEntries(knobs.map(([name, value]) => [otherNames[name] ?? name, value])) as Record<
+    string,
+    unknown
+  >
   const more = Object.entries(members).filter(([name, value]) => taken.has(name) && value !== null)
   return {
     ...noFields,

@@ -1,3 +1,4 @@
+import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { schemaFaults } from './schema-faults.ts'
 
 /** What of an answer is wanted: a text, JSON of any form, or JSON that fits a schema. */
@@ -58,18 +59,6 @@ const within = (text: string, least: number, most: number): boolean => {
 
 const isWhole = (text: string): boolean => /^-?\d{1,15}$/.test(text)
 
-/** JSON that should be an object. */
-const objectIn = (text: string): Record<string, unknown> | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** Members that have a field of their own, or that the page needs to be as they are. */
 const ownMembers: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'stream_options', 'jetty'])
 
@@ -86,7 +75,7 @@ const stopsIn = (stop: string): string[] => stop.split('\n').filter((line) => li
 
 const formatFaults = ({ format, schema, schemaName, isStrict }: ParameterFields): FieldFaults => {
   if (format !== 'json_schema') return {}
-  const parsed = objectIn(schema)
+  const parsed = parsedObject(schema)
   const errors = parsed && schemaFaults(parsed, isStrict).filter(({ severity }) => severity === 'error')
   return {
     ...(parsed ? {} : { schema: 'The schema is no JSON object' }),
@@ -97,7 +86,7 @@ const formatFaults = ({ format, schema, schemaName, isStrict }: ParameterFields)
 
 const moreFault = (more: string): string | undefined => {
   if (more.trim() === '') return undefined
-  const members = objectIn(more)
+  const members = parsedObject(more)
   if (!members) return 'Write a JSON object, such as {"presence_penalty": 0.5}'
   const own = Object.keys(members).find((name) => ownMembers.has(name))
   return own === undefined ? undefined : `The playground writes ${own} itself: take it out`
@@ -106,7 +95,7 @@ const moreFault = (more: string): string | undefined => {
 const formatMember = ({ format, schema, schemaName, isStrict }: ParameterFields): Record<string, unknown> => {
   if (format === 'text') return {}
   if (format === 'json_object') return { response_format: { type: format } }
-  const json_schema = { name: schemaName, ...(isStrict ? { strict: true } : {}), schema: objectIn(schema) ?? {} }
+  const json_schema = { name: schemaName, ...(isStrict ? { strict: true } : {}), schema: parsedObject(schema) ?? {} }
   return { response_format: { type: format, json_schema } }
 }
 
@@ -131,7 +120,7 @@ export const readFields = (
     ...(seed === '' ? {} : { seed: Number(seed) }),
     ...(stops.length === 0 ? {} : { stop: stops }),
     ...formatMember(fields),
-    ...(fault === undefined && more.trim() !== '' ? objectIn(more) : {}),
+    ...(fault === undefined && more.trim() !== '' ? parsedObject(more) : {}),
   }
   return { members, faults }
 }

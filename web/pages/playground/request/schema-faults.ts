@@ -1,3 +1,5 @@
+import { isObject } from '../../../../src/lib/json/json-object.ts'
+
 /** A fault of a JSON Schema, at the member that a JSON Pointer names. */
 interface SchemaFault {
   pointer: string
@@ -10,8 +12,6 @@ type Members = Record<string, unknown>
 const types: ReadonlySet<unknown> = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'])
 const mostDepth = 50
 
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined ? [] : [value])
 const part = (name: string | number): string => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`
 
@@ -52,7 +52,7 @@ const hasTarget = (root: Members, reference: unknown): boolean => {
 const inner = (schema: Members): [pointer: string, schema: unknown][] => {
   const named = ['properties', '$defs', 'definitions', 'patternProperties'].flatMap((name) => {
     const of = schema[name]
-    return isMembers(of) ? Object.entries(of).map(([key, one]): [string, unknown] => [part(name) + part(key), one]) : []
+    return isObject(of) ? Object.entries(of).map(([key, one]): [string, unknown] => [part(name) + part(key), one]) : []
   })
   const listed = ['anyOf', 'oneOf', 'allOf', 'prefixItems'].flatMap((name) =>
     (Array.isArray(schema[name]) ? schema[name] : []).map((one, at): [string, unknown] => [part(name) + part(at), one]),
@@ -70,9 +70,9 @@ const checkOne = (schema: Members, root: Members, tell: Tell): void => {
     if (!types.has(type)) tell('/type', `There is no type ${JSON.stringify(type)}: use ${[...types].join(', ')}`)
   }
   const { properties, required, pattern } = schema
-  if (properties !== undefined && !isMembers(properties)) tell('/properties', 'properties is an object of schemas')
+  if (properties !== undefined && !isObject(properties)) tell('/properties', 'properties is an object of schemas')
   if (required !== undefined && !Array.isArray(required)) tell('/required', 'required is a list of names')
-  const known = isMembers(properties) ? properties : {}
+  const known = isObject(properties) ? properties : {}
   for (const [at, name] of (Array.isArray(required) ? required : []).entries()) {
     const isKnown = typeof name === 'string' && Object.hasOwn(known, name)
     if (!isKnown) tell(`/required${part(at)}`, `No property is called ${JSON.stringify(name)}`)
@@ -90,7 +90,7 @@ const checkOne = (schema: Members, root: Members, tell: Tell): void => {
 
 /** What OpenAI asks of a schema that is strict. */
 const checkStrict = (schema: Members, tell: Tell): void => {
-  if (!isMembers(schema.properties)) return
+  if (!isObject(schema.properties)) return
   const required = new Set(Array.isArray(schema.required) ? schema.required : [])
   const missing = Object.keys(schema.properties).filter((name) => !required.has(name))
   if (missing.length > 0)
@@ -107,7 +107,7 @@ export const schemaFaults = (root: Members, isStrict: boolean): SchemaFault[] =>
     const tell: Tell = (below, message, severity = 'error') =>
       void faults.push({ pointer: pointer + below, severity, message })
     if (typeof schema === 'boolean') return
-    if (!isMembers(schema)) tell('', 'A schema is an object')
+    if (!isObject(schema)) tell('', 'A schema is an object')
     else if (depth > mostDepth) tell('', `Schemas are nested more than ${mostDepth} deep`)
     else {
       checkOne(schema, root, tell)
@@ -116,8 +116,7 @@ export const schemaFaults = (root: Members, isStrict: boolean): SchemaFault[] =>
     }
   }
   visit(root, '', 0)
-  const isObject = root.type === 'object' || root.$ref !== undefined || root.anyOf !== undefined
-  if (!isObject)
+  if (root.type !== 'object' && root.$ref === undefined && root.anyOf === undefined)
     faults.push({ pointer: '', severity: 'warning', message: 'Most models need "type": "object" at the top' })
   return faults
 }

@@ -1,16 +1,10 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { parsedJson } from '../../../../src/lib/json/json-object.ts'
 import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 import { apiCall } from '../../../data/api.ts'
 import { useSettled } from '../../../data/settled.ts'
 
-const isJson = (text: string): boolean => {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
+const isJson = (text: string): boolean => parsedJson(text) !== undefined
 
 /** What the server finds in a workflow that is being written. While the text is no JSON, the last answer stays. */
 export const useWorkflowCheck = (collection: string, task: string, text: string) => {

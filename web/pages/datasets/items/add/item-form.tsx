@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
+import { isObject } from '../../../../../src/lib/json/json-object.ts'
 import { api } from '../../../../data/api.ts'
 import { keys } from '../../../../data/keys.ts'
 import { FormDialog } from '../../../../parts/form-dialog.tsx'
@@ -44,9 +45,7 @@ export const enteredData = (
 export const parsedData = (text: string): { data: Record<string, unknown> } | { error: string } => {
   try {
     const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return { data: value as Record<string, unknown> }
-    }
+    if (isObject(value)) return { data: value }
     return { error: 'An item is a JSON object, such as {"question": "Why?"}' }
   } catch (error) {
     return { error: `This is not JSON: ${(error as Error).message}` }

@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { isObject } from '../../../../../src/lib/json/json-object.ts'
 import { Button, IconButton } from '../../../../ui/button.tsx'
 import { Checkbox, SelectField, TextField } from '../../../../ui/field.tsx'
 import { EntryField, type ValueFieldProps } from './entry-field.tsx'
@@ -27,9 +28,6 @@ export type RowType = keyof typeof rowTypes
 
 type Schema = Readonly<Record<string, unknown>>
 
-const isRecord = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 const hasOnly = (schema: Schema, ...names: string[]): boolean =>
   Object.keys(schema).every((name) => names.includes(name))
 
@@ -46,7 +44,7 @@ const typeOf = (property: Schema): RowType | undefined => {
     return hasOnly(property, 'type', 'enum', 'description') ? 'choice' : undefined
   }
   if (type === 'array') {
-    const isPlain = isRecord(items) && items.type === 'string' && hasOnly(items, 'type')
+    const isPlain = isObject(items) && items.type === 'string' && hasOnly(items, 'type')
     return isPlain && hasOnly(property, 'type', 'items', 'description') ? 'texts' : undefined
   }
   if (!hasOnly(property, 'type', 'description')) return undefined
@@ -56,14 +54,14 @@ const typeOf = (property: Schema): RowType | undefined => {
 /** The rows that say what a schema says; undefined for a schema that says more than rows can. */
 export const rowsOfSchema = (schema: unknown): SchemaRow[] | undefined => {
   if (schema === undefined) return []
-  if (!isRecord(schema) || schema.type !== 'object') return undefined
+  if (!isObject(schema) || schema.type !== 'object') return undefined
   if (!hasOnly(schema, 'type', 'properties', 'required', 'additionalProperties')) return undefined
   const { properties = {}, required = [], additionalProperties = false } = schema // an open one stays open
-  if (!isRecord(properties) || !isTexts(required) || additionalProperties !== false) return undefined
+  if (!isObject(properties) || !isTexts(required) || additionalProperties !== false) return undefined
   if (required.some((name) => !Object.hasOwn(properties, name))) return undefined
   const rows = Object.entries(properties).map(([name, property]): SchemaRow | undefined => {
-    const type = isRecord(property) ? typeOf(property) : undefined
-    if (!isRecord(property) || !type) return undefined
+    const type = isObject(property) ? typeOf(property) : undefined
+    if (!isObject(property) || !type) return undefined
     const { description = '' } = property
     if (typeof description !== 'string') return undefined
     const choices = type === 'choice' ? (property.enum as string[]) : []
@@ -92,7 +90,7 @@ export const schemaOfRows = (rows: readonly SchemaRow[], before: unknown): Schem
     type: 'object',
     properties: Object.fromEntries(named.map((row) => [row.name, propertyOf(row)])),
     ...(required.length > 0 ? { required: [...new Set(required)] } : {}),
-    ...(isRecord(before) && before.additionalProperties === undefined ? {} : { additionalProperties: false }),
+    ...(isObject(before) && before.additionalProperties === undefined ? {} : { additionalProperties: false }),
   }
 }
 

@@ -1,5 +1,5 @@
 import { type RefObject, useId, useMemo, useState } from 'react'
-import { isObject, parsedObject } from '../../../../../src/lib/json/json-object.ts'
+import { isObject, parsedJson, parsedObject } from '../../../../../src/lib/json/json-object.ts'
 import type { StepTemplate } from '../../../../../src/model/workflows/step-template.ts'
 import type { ParameterOrigin, WorkflowCheck } from '../../../../../src/model/workflows/workflow-check.ts'
 import type { EditorHandle } from '../../../../parts/editor/json-editor.tsx'
@@ -21,22 +21,12 @@ const entryOf = (value: unknown): string => (typeof value === 'string' ? value :
 
 /** The rows of an object: texts as they are, other values as JSON. */
 export const pairsOf = (value: unknown): NamedEntry[] =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.entries(value).map(([name, one]) => ({ name, entry: entryOf(one) }))
-    : []
-
-const parsed = (entry: string): unknown => {
-  try {
-    return JSON.parse(entry)
-  } catch {
-    return undefined
-  }
-}
+  isObject(value) ? Object.entries(value).map(([name, one]) => ({ name, entry: entryOf(one) })) : []
 
 /** An entry as the value that it had, a value of the type that it had, a list or an object in JSON, or a text. */
 const valueOfEntry = (entry: string, before: unknown): unknown => {
   if (before !== undefined && entryOf(before) === entry) return before
-  const value = parsed(entry)
+  const value = parsedJson(entry)
   const isOfType = ['number', 'boolean'].includes(typeof before) && typeof value === typeof before
   return isOfType || (typeof value === 'object' && value !== null) ? value : entry
 }

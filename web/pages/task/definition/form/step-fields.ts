@@ -1,3 +1,4 @@
+import { isObject, parsedJson } from '../../../../../src/lib/json/json-object.ts'
 import type { StepTemplate } from '../../../../../src/model/workflows/step-template.ts'
 
 type Parameter = StepTemplate['parameters'][number]
@@ -18,9 +19,6 @@ export interface StepField {
 
 type Config = Readonly<Record<string, unknown>>
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 const isShort = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number'
 
 /** Whether a kind of field can show a value and write it back. */
@@ -32,7 +30,7 @@ const canShow: Partial<Record<Parameter['input'], (value: unknown) => boolean>> 
   integer: (value) => typeof value === 'number',
   boolean: (value) => typeof value === 'boolean',
   list: (value) => Array.isArray(value) && value.every((one) => isShort(one) && !String(one).includes('\n')),
-  pairs: isRecord,
+  pairs: isObject,
 }
 
 const inputFor = ({ input }: Parameter, value: unknown): Parameter['input'] => {
@@ -73,18 +71,9 @@ export const fieldEntry = (input: StepField['input'], value: unknown): string =>
 /** What an entry means: a value, nothing, or what is wrong with it. */
 export type FieldReading = { value: unknown } | { error: string } | undefined
 
-const asJson = (text: string): FieldReading => {
-  try {
-    return { value: JSON.parse(text) }
-  } catch {
-    return undefined
-  }
-}
-
 /** A text or JSON: only what has one of the types of the parameter counts as JSON, otherwise it is a text. */
 const textOrJson = (entry: string, type: string): FieldReading => {
-  const read = asJson(entry)
-  const value = read && 'value' in read ? read.value : undefined
+  const value = parsedJson(entry)
   const isOfType = type === 'any' ? typeof value === 'object' : type.split('|').includes(typeof value)
   const isList = Array.isArray(value) && type.includes('array')
   return value !== null && value !== undefined && typeof value !== 'string' && (isOfType || isList)
@@ -96,8 +85,8 @@ const textOrJson = (entry: string, type: string): FieldReading => {
 const listItem = (known: readonly unknown[], line: string): unknown => {
   const same = known.find((one) => String(one) === line)
   if (same !== undefined || !known.some((one) => typeof one === 'number')) return same ?? line
-  const read = asJson(line)
-  return read && 'value' in read && typeof read.value === 'number' ? read.value : line
+  const read = parsedJson(line)
+  return typeof read === 'number' ? read : line
 }
 
 /** Reads the entry of a field; undefined when nothing is entered. `before` is the value that it replaces. */
@@ -110,11 +99,10 @@ export const readEntered = ({ input, parameter, value: before }: StepField, entr
     const lines = entry.split('\n').map((line) => line.trim())
     return { value: lines.filter((line) => line !== '').map((line) => listItem(known, line)) }
   }
-  const read = asJson(entry.trim())
+  const value = parsedJson(entry.trim())
   if (input === 'number' || input === 'integer') {
-    const number = read && 'value' in read ? read.value : undefined
-    if (typeof number !== 'number') return { error: 'Write a number, such as 12' }
-    return input === 'integer' && !Number.isInteger(number) ? { error: 'Write a whole number' } : { value: number }
+    if (typeof value !== 'number') return { error: 'Write a number, such as 12' }
+    return input === 'integer' && !Number.isInteger(value) ? { error: 'Write a whole number' } : { value }
   }
-  return read ?? { error: 'This is not JSON: texts stand in "quotes"' }
+  return value === undefined ? { error: 'This is not JSON: texts stand in "quotes"' } : { value }
 }
