@@ -1,7 +1,7 @@
 import { readStored, writeStored } from './stored.ts'
 
 export const themes = ['system', 'light', 'dark'] as const
-export type Theme = (typeof themes)[number]
+type Theme = (typeof themes)[number]
 
 const isTheme = (text: string | undefined): text is Theme => themes.some((theme) => theme === text)
 

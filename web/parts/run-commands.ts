@@ -2,7 +2,7 @@ import { parsedJson } from '../../src/lib/json/json-object.ts'
 import { isOpen, type Run } from '../data/run.ts'
 
 /** A command that does the same as the page. */
-export interface RunCommand {
+interface RunCommand {
   /** What it does. */
   title: string
   line: string

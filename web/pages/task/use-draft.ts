@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import type { ReadTask } from './use-task.ts'
 
 /** What a person makes of a task before it is saved. */
-export interface Draft<Edited> {
+interface Draft<Edited> {
   /** The task that is edited. */
   base: ReadTask
   edited: Edited

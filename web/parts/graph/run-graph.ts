@@ -30,7 +30,7 @@ interface RunGraph {
 }
 
 /** More boxes are neither readable nor fast to lay out. */
-export const mostNodes = 300
+const mostNodes = 300
 
 /** The worst or most urgent status of several steps: what a box of many steps shows. */
 export const leadingStatus = (counts: StatusCounts): string =>

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LineageNode } from '../../../src/model/data/lineage.ts'
-import { drawLineage, type Lineage } from './lineage-boxes.ts'
-import { foldLineage } from './lineage-view.tsx'
+import { drawLineage, foldLineage, type Lineage } from './lineage-view.tsx'
 
 const edge = { dataset_version: null, item_hash: null, is_stale: null }
 const item: LineageNode = {

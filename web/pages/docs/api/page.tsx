@@ -14,12 +14,15 @@ import {
   type ApiDocument,
   type ApiOperation,
   type ApiSchema,
+  type FilledCall,
   operationsOf,
   resolvedSchema,
+  type SnippetKind,
   sampleBody,
+  snippetKinds,
+  snippetOf,
   typeText,
 } from './document.ts'
-import { type FilledCall, type SnippetKind, snippetKinds, snippetOf } from './snippets.ts'
 
 /** Characters of an answer that are shown. */
 const mostShown = 100_000

@@ -154,5 +154,4 @@ export const RowLabels = (cell: Cell) => {
 export const Labels = (cell: Cell) => labelBadges(lastLabels(cell))
 
 /** A label whose value says no more than that it is there is only named. */
-export const labelText = (key: string, value: string): string =>
-  value === '' || value === 'true' ? key : `${key}: ${value}`
+const labelText = (key: string, value: string): string => (value === '' || value === 'true' ? key : `${key}: ${value}`)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { callPath, type FilledCall, snippetOf } from './snippets.ts'
+import { callPath, type FilledCall, snippetOf } from './document.ts'
 
 const call: FilledCall = {
   name: 'runTask',
