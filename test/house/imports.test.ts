@@ -131,7 +131,7 @@ describe('imports', () => {
     ['somewhere/new.ts', 'lib/errors.ts', true],
     ['web/ui/button.tsx', 'web/data/api.ts', true],
     ['web/ui/button.tsx', '@tanstack/react-query', false],
-    ['web/text/ago.ts', 'react', false],
+    ['web/text/times.ts', 'react', false],
     ['web/data/api.ts', 'api/contract.ts', true],
     ['web/data/api.ts', 'zod', false],
     ['web/parts/problem.tsx', 'web/pages/runs/page.tsx', true],

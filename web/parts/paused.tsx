@@ -4,7 +4,7 @@ import type { CollectionPauses } from '../../src/model/collections/collection.ts
 import { api } from '../data/api.ts'
 import { useNow } from '../data/clock.ts'
 import { keys } from '../data/keys.ts'
-import { agoText } from '../text/ago.ts'
+import { agoText } from '../text/times.ts'
 import { StatusMark } from '../ui/status.tsx'
 
 /** Whether a collection is paused, by whom and why. */

@@ -1,5 +1,5 @@
 import type { RunTotals } from '../../src/model/runs/run-totals.ts'
-import { countText } from '../text/count.ts'
+import { countText } from '../text/numbers.ts'
 import { StatusMark } from '../ui/status.tsx'
 
 const shown = ['running', 'pending', 'completed', 'failed'] as const

@@ -3,7 +3,7 @@ import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
 import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { statusOfRun } from '../../parts/status-of-run.ts'
-import { agoText } from '../../text/ago.ts'
+import { agoText } from '../../text/times.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 
 /** Whether a text may be the beginning of the id of a run. */

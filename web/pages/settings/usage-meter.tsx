@@ -1,4 +1,4 @@
-import { shareText } from '../../text/share.ts'
+import { shareText } from '../../text/numbers.ts'
 import { Icon } from '../../ui/icon.tsx'
 
 /** Share of a limit from which a page warns. */

@@ -1,6 +1,5 @@
-import { usdText } from '../../text/cost.ts'
-import { countText } from '../../text/count.ts'
-import { durationText } from '../../text/duration.ts'
+import { countText, usdText } from '../../text/numbers.ts'
+import { durationText } from '../../text/times.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { JsonTree } from '../json-tree/json-tree.tsx'
 import { Media } from '../media/media.tsx'

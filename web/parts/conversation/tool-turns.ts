@@ -1,8 +1,7 @@
 import { isObject } from '../../../src/lib/json/json-object.ts'
 import type { StepCall, ToolEnd } from '../../../src/model/runs/step-call.ts'
-import { usdText } from '../../text/cost.ts'
-import { countText } from '../../text/count.ts'
-import { durationText } from '../../text/duration.ts'
+import { countText, usdText } from '../../text/numbers.ts'
+import { durationText } from '../../text/times.ts'
 
 type Members = Record<string, unknown>
 

@@ -1,5 +1,5 @@
 import { type FormEvent, useId, useState } from 'react'
-import { secondsIn } from '../../text/duration.ts'
+import { secondsIn } from '../../text/times.ts'
 import { Button } from '../../ui/button.tsx'
 import { Checkbox, SelectField, TextField } from '../../ui/field.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'

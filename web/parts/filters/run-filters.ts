@@ -1,6 +1,6 @@
 import type { RunSort } from '../../../src/model/runs/run-lists.ts'
 import { allOf, firstOf } from '../../data/search-text.ts'
-import { durationText } from '../../text/duration.ts'
+import { durationText } from '../../text/times.ts'
 
 const lists = [
   'status',

@@ -1,6 +1,5 @@
 import { isOpen, type Run, type RunStep, stepsInOrder } from '../../data/run.ts'
-import { loopsOf } from '../timeline/loops.ts'
-import { countStatuses, type StatusCounts } from '../timeline/rows.ts'
+import { countStatuses, loopsOf, type StatusCounts } from '../timeline/rows.ts'
 import { flowEdges } from './flow.ts'
 
 /** A box of the graph: one step, a loop, a chain of steps, or a step that has not begun. */

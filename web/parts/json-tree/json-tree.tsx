@@ -1,6 +1,6 @@
 import { type KeyboardEvent, useEffect, useMemo, useState } from 'react'
 import { useRows } from '../../data/rows.ts'
-import { bytesText } from '../../text/bytes.ts'
+import { bytesText } from '../../text/numbers.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { CopyButton, copyText } from '../../ui/copy.tsx'
 import { TextField } from '../../ui/field.tsx'

@@ -1,7 +1,7 @@
 import { memo, useCallback, useMemo, useState } from 'react'
 import type { LogEvent } from '../../../src/model/runs/run-events.ts'
 import { useRows } from '../../data/rows.ts'
-import { clockText, momentText } from '../../text/moment.ts'
+import { clockText, momentText } from '../../text/times.ts'
 import { CopyButton } from '../../ui/copy.tsx'
 import { Checkbox, SelectField, TextField } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'

@@ -1,6 +1,6 @@
 import { Suspense, useState } from 'react'
 import { lazyPart } from '../../data/server-away.ts'
-import { countText } from '../../text/count.ts'
+import { countText } from '../../text/numbers.ts'
 import { CopyButton } from '../../ui/copy.tsx'
 import { plainText } from '../log/plain-text.ts'
 

@@ -1,14 +1,13 @@
 import { memo, useMemo } from 'react'
 import { isCarriedOver, type Run, type RunStep, stepsInOrder } from '../../data/run.ts'
-import { durationText } from '../../text/duration.ts'
+import { durationText } from '../../text/times.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { leadingStatus } from '../graph/run-graph.ts'
 import { jobText } from '../job-text.ts'
 import { failedShare, statusOfStep } from '../status-of-step.ts'
-import { Bar } from './bar.tsx'
+import { Bar, extentOf, type Stretch, stretchesOf } from './bar.tsx'
 import type { StatusCounts, TimelineRow } from './rows.ts'
-import { extentOf, type Stretch, stretchesOf } from './stretches.ts'
 import { makeTimeScale, type Span, type TimeScale } from './time-scale.ts'
 
 /** The steps of a run over time. */

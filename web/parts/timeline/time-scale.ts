@@ -1,4 +1,4 @@
-import { durationText } from '../../text/duration.ts'
+import { durationText } from '../../text/times.ts'
 
 /** A stretch of time, in milliseconds since 1970. */
 export interface Span {

@@ -1,4 +1,4 @@
-import { agoText } from '../../text/ago.ts'
+import { agoText } from '../../text/times.ts'
 import { personText } from '../status-of-run.ts'
 
 export interface Saved {

@@ -1,4 +1,4 @@
-import { bytesText } from '../../../text/bytes.ts'
+import { bytesText } from '../../../text/numbers.ts'
 
 /** An image that is sent with a question. */
 export interface Picture {

@@ -1,5 +1,5 @@
 import type { RoutableModelEntry } from '../../../../src/model/gateway/routable-model.ts'
-import { countText } from '../../../text/count.ts'
+import { countText } from '../../../text/numbers.ts'
 
 /** At most so many are shown: nobody reads more, and a provider may have thousands. */
 export const mostShown = 100

@@ -3,9 +3,7 @@ import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts
 import type { RunSort } from '../../../../src/model/runs/run-lists.ts'
 import { plainText } from '../../../parts/log/plain-text.ts'
 import { errorColour, hasEnded, statusOfRun } from '../../../parts/status-of-run.ts'
-import { agoText } from '../../../text/ago.ts'
-import { durationText } from '../../../text/duration.ts'
-import { momentText } from '../../../text/moment.ts'
+import { agoText, durationText, momentText } from '../../../text/times.ts'
 import { Status } from '../../../ui/status.tsx'
 import { Children, Cost, RowLabels, RunName, StartedBy, Steps, Tokens, Version } from './cells.tsx'
 

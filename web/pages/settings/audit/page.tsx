@@ -4,7 +4,7 @@ import type { ShownAuditEntry } from '../../../../src/model/collections/audit.ts
 import { api } from '../../../data/api.ts'
 import { paged } from '../../../data/paged.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
-import { momentText } from '../../../text/moment.ts'
+import { momentText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'

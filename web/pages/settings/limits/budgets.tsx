@@ -1,6 +1,5 @@
 import { Problem } from '../../../parts/problem.tsx'
-import { usdText } from '../../../text/cost.ts'
-import { countText } from '../../../text/count.ts'
+import { countText, usdText } from '../../../text/numbers.ts'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'

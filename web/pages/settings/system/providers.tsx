@@ -1,7 +1,7 @@
 import type { SystemState } from '../../../../src/model/system.ts'
 import { useNow } from '../../../data/clock.ts'
 import { Problem } from '../../../parts/problem.tsx'
-import { agoText } from '../../../text/ago.ts'
+import { agoText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Icon } from '../../../ui/icon.tsx'

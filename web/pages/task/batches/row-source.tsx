@@ -1,7 +1,7 @@
 import { useRef, useState } from 'react'
 import { isObject, type JsonObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
-import { bytesText } from '../../../text/bytes.ts'
+import { bytesText } from '../../../text/numbers.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { TextArea } from '../../../ui/field.tsx'
 /** Makes a function that gives what a promise gives, or undefined once it was called again: only the last call counts. */

@@ -1,5 +1,5 @@
 import { useRef } from 'react'
-import { bytesText } from '../../../text/bytes.ts'
+import { bytesText } from '../../../text/numbers.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 
 interface FileDropProps {

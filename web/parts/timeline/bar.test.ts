@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { at, step } from '../test-steps.ts'
-import { stretchesOf } from './stretches.ts'
+import { stretchesOf } from './bar.tsx'
 
 const noon = Date.parse(at(0))
 const shown = (...of: Parameters<typeof stretchesOf>) =>
