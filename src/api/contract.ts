@@ -3,7 +3,6 @@ import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
 import { collectionsContract, trialContract } from './collections/contract.ts'
-import { datasetResultsContract } from './dataset-results/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { diffContract } from './diff/contract.ts'
 import { docsContract } from './docs/contract.ts'
@@ -70,7 +69,6 @@ export const contract = {
   ...trialContract,
   ...datasetsContract,
   ...itemsContract,
-  ...datasetResultsContract,
   ...lineageContract,
   ...entitiesContract,
   ...routableModelsContract,

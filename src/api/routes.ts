@@ -4,7 +4,6 @@ import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
 import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
-import { type DatasetResultsDeps, datasetResultsRoutes } from './dataset-results/routes.ts'
 import { type DatasetsDeps, datasetsRoutes } from './datasets/routes.ts'
 import { type DiffDeps, diffRoutes } from './diff/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
@@ -64,7 +63,6 @@ export type ApiDeps = HealthDeps &
   RunbooksDeps &
   DatasetsDeps &
   ItemsDeps &
-  DatasetResultsDeps &
   LineageDeps &
   RoutableModelsDeps &
   McpDeps
@@ -101,7 +99,6 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...systemRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),
-  ...datasetResultsRoutes(deps),
   ...lineageRoutes(deps),
   ...entitiesRoutes(deps),
   ...routableModelsRoutes(deps),

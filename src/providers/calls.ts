@@ -20,7 +20,6 @@ import type {
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { makeJsonMode } from './json-mode.ts'
 import { chargeFor } from './prices/prices.ts'
 import {
   type Asked,
@@ -39,10 +38,34 @@ import { makeUsageQuestion } from './upstream/usage/stream-usage.ts'
 import { statedCostIn, usageIn } from './upstream/usage/usage.ts'
 import { openAiWire } from './wires/openai/wire.ts'
 
-type Schema = Readonly<Record<string, unknown>>
-
 const mostRemembered = 1_000
 const rememberedMs = 3_600_000
+
+/**
+ * Makes the function that asks in JSON mode where the provider has one. If the model refuses the mode, it is asked
+ * again without it, and for an hour nobody asks it in JSON mode.
+ */
+export const makeJsonMode = () => {
+  const refused = makeLru<string, true>(mostRemembered, { ttl: rememberedMs })
+  return async <Answer>(
+    request: ChatRequest,
+    { provider, base_url, model }: Pick<Target, 'provider' | 'base_url' | 'model'>,
+    ask: (request: ChatRequest) => Promise<Answer>,
+  ): Promise<Answer> => {
+    const name = `${base_url} ${model}`
+    if (!provider.json_mode || request.response_format || refused.has(name)) return ask(request)
+    try {
+      return await ask({ ...request, response_format: { type: 'json_object' } })
+    } catch (error) {
+      if (!refusesMode(error)) throw error
+      const answer = await ask(request)
+      refused.set(name, true)
+      return answer
+    }
+  }
+}
+
+type Schema = Readonly<Record<string, unknown>>
 
 /** Asks in words: the schema is part of the first system message. */
 const instructed = (request: ChatRequest, schema: Schema): ChatRequest => {

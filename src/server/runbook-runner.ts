@@ -21,10 +21,9 @@ import {
   type PreflightDeps,
 } from '../sandbox/runbooks/preflight/preflight.ts'
 import { makeRunbookSlots } from '../sandbox/runbooks/runbook-slots.ts'
-import { makeCheckScript } from '../sandbox/scripts/check-script.ts'
 import { readOwnCertificates } from '../sandbox/scripts/own-certificates.ts'
 import { makePackageStore } from '../sandbox/scripts/packages/package-store.ts'
-import { makeScriptRunner } from '../sandbox/scripts/run-script.ts'
+import { makeCheckScript, makeScriptRunner } from '../sandbox/scripts/run-script.ts'
 import type { RealRunner } from './lazy-runbook-runner.ts'
 import { openAgentStore } from './local/agent-store.ts'
 import { providerUrls } from './models-from-settings.ts'

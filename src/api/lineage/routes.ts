@@ -1,5 +1,6 @@
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { timestampOrNull } from '../../lib/time.ts'
 import { covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import type { LineageEdge, LineageNode } from '../../model/data/lineage.ts'
 import type { Database } from '../../store/database/database.ts'
@@ -7,6 +8,12 @@ import type { EntityRow } from '../../store/entities/entities.ts'
 import { type EntityNode, newestVersions, readNodes, relationshipsOf } from '../../store/entities/relationships.ts'
 import { productsOfRuns, type RunProduct, runsThatMade } from '../../store/entities/run-products.ts'
 import { findFile } from '../../store/files/files.ts'
+import {
+  countItemResults,
+  type ItemResultRow,
+  listItemResults,
+  type ResultState,
+} from '../../store/items/dataset-runs.ts'
 import {
   batchesOfDataset,
   filesMadeBy,
@@ -23,8 +30,35 @@ import {
   runsOfItem,
 } from '../../store/items/lineage.ts'
 import { findRunByKey } from '../../store/runs/runs.ts'
+import { findTask } from '../../store/tasks/tasks.ts'
 import { getEntity } from '../entities/find.ts'
+import { bucketsOf } from '../items/splits.ts'
+import { getEntityVersion } from '../versions.ts'
 import { lineageContract } from './contract.ts'
+
+const stale: readonly ResultState[] = ['item_changed', 'task_changed', 'failed', 'missing']
+
+const statesOf = (state: ResultState | 'stale' | undefined): readonly ResultState[] | undefined =>
+  state === undefined ? undefined : state === 'stale' ? stale : [state]
+
+const shownResult = (row: ItemResultRow) => ({
+  id: row.item_id,
+  state: row.state,
+  hash: row.hash,
+  run:
+    row.run === null
+      ? null
+      : {
+          trajectory_id: row.run.trajectory_id,
+          status: row.run.status,
+          error: row.run.error,
+          ended: timestampOrNull(row.run.ended_at),
+          batch_id: row.run.batch_id,
+          dataset_version: row.run.seq,
+          item_hash: row.run.hash,
+          workflow_hash: row.run.definition,
+        },
+})
 
 const itemKey = ({ dataset_id, item_id }: { dataset_id: number; item_id: string }) => `item:${dataset_id}:${item_id}`
 const entityKey = (type: 'task' | 'entity', id: number) => `${type}:${id}`
@@ -230,6 +264,27 @@ const mostRuns = 100
 
 export const lineageRoutes = ({ database }: LineageDeps): Route[] =>
   implement(lineageContract, {
+    listDatasetResults: async ({ collection, params, query }) => {
+      const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
+      const task = await findTask(database, collection.id, query.task)
+      if (!task) throw new AppError('not_found', `Task '${query.task}' in collection '${collection.name}' not found`)
+      const { seq } = await getEntityVersion(database, dataset, query.version)
+      const buckets = bucketsOf(dataset.splits, query.split)
+      const at = { datasetId: dataset.id, seq, buckets, taskId: task.id, definition: task.definition }
+      const page = { after: Number(query.cursor ?? 0), limit: query.limit, states: statesOf(query.state) }
+      const [counts, { rows, hasMore }] = await Promise.all([
+        query.cursor === undefined ? countItemResults(database, at) : null,
+        listItemResults(database, at, page),
+      ])
+      return {
+        version: seq,
+        task: task.name,
+        counts,
+        items: rows.map(shownResult),
+        next_cursor: hasMore ? String(rows.at(-1)?.position) : null,
+      }
+    },
+
     getLineage: async ({ collection, identity, query }) => {
       const { runs, entity } = await lineageStart(database, collection, query, mostRuns)
       const graph = makeGraph()

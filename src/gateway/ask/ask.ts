@@ -19,14 +19,13 @@ import { type FallbackOptions, mayFallBack, withFallback } from '../../providers
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import { refusalIn, type UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../providers/upstream/call-upstream.ts'
-import { messageEvents } from '../../providers/upstream/convert/chat-to-message-events.ts'
 import {
   chatFromMessages,
+  messageEvents,
   messageFromChat,
   messagesRequestSchema,
 } from '../../providers/upstream/convert/messages-and-chat.ts'
-import { framesFrom } from '../../providers/upstream/frames/frames-from.ts'
-import type { Frame, FrameStream } from '../../providers/upstream/frames/sse.ts'
+import { type Frame, type FrameStream, framesFrom } from '../../providers/upstream/frames/sse.ts'
 import { makeKeyRedactors } from '../../providers/upstream/redact/key-redactor.ts'
 import { redactAnswer } from '../../providers/upstream/redact/redact-answer.ts'
 import { redactSecrets } from '../../providers/upstream/redact/redact-secrets.ts'

@@ -1,7 +1,14 @@
 import type { JSONObject } from '@ai-sdk/provider'
+import type { Shape } from '../../model/gateway/shape.ts'
+import type { Wire } from '../provider.ts'
 import type { Dialect, Package } from './ai-sdk/dialect.ts'
 import { claudeCountsTokens, type Effort, effortTokens, isOff, tokensOf, wordOf } from './ai-sdk/effort.ts'
-import { aiSdkWire } from './ai-sdk/wire.ts'
+
+/** Makes the wire that speaks a dialect. */
+const aiSdkWire = (shapes: readonly Shape[], dialect: Dialect): Wire => ({
+  shapes,
+  load: async () => (await import('./ai-sdk/protocol.ts')).protocolOf(dialect),
+})
 
 /** Anthropic's own clients take the base URL without the version, the package with it. */
 const withVersion = (base: string): string => (/\/v\d+$/.test(base) ? base : `${base}/v1`)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { lstat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
@@ -6,7 +7,14 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { inside, sandboxKinds } from '../../model/runbooks/sandbox.ts'
-import type { RunScript, ScriptHost, ScriptOutcome, ScriptRequest } from '../../model/scripts/script-run.ts'
+import type {
+  CheckScript,
+  RunScript,
+  ScriptHost,
+  ScriptLanguage,
+  ScriptOutcome,
+  ScriptRequest,
+} from '../../model/scripts/script-run.ts'
 import type { OpenProxy, SandboxProxy } from '../gateway/open-proxy.ts'
 import { type WalkLimits, walkResults } from '../isolation/files/walk-results.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxProvider } from '../isolation/sandbox.ts'
@@ -323,4 +331,48 @@ const keepFiles = async (
     scrub: host.scrub,
   })
   return kept.results_files
+}
+
+interface CheckDeps {
+  provider: Pick<SandboxProvider, 'name' | 'create'>
+  limits: SandboxLimits
+}
+
+const longestMs = 30_000
+
+/** Starts the interpreter of a language in a sandbox. */
+const tryLanguage = async ({ provider, limits }: CheckDeps, language: ScriptLanguage): Promise<void> => {
+  const { probe, remedy } = languages[language]
+  const sandbox = await provider.create({ id: `try-${process.pid}-${randomBytes(4).toString('hex')}`, limits })
+  try {
+    const { reason, code } = await sandbox.run({
+      argv: probe(sandbox.places),
+      env: baseEnvironment(sandbox.places.home),
+      cwd: sandbox.places.app,
+      network: 'none',
+      wallMs: longestMs,
+      signal: new AbortController().signal,
+      onOutput() {},
+    })
+    if (reason === 'exit' && code === 0) return
+    throw new AppError('sandbox_unavailable', `There is no ${language} in the sandboxes of this server`, {
+      hint: remedy,
+    })
+  } finally {
+    await sandbox.destroy()
+  }
+}
+
+/** Makes the check before a run. A success is remembered; a failure is looked at again, as it may be mended meanwhile. */
+export const makeCheckScript = (deps: CheckDeps): CheckScript => {
+  const tried = new Map<ScriptLanguage, Promise<void>>()
+  return async ({ language = 'shell' }) => {
+    requireIsolation(deps.provider)
+    const trying = tried.get(language) ?? tryLanguage(deps, language)
+    tried.set(language, trying)
+    await trying.catch((error) => {
+      tried.delete(language)
+      throw error
+    })
+  }
 }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ChatChunk } from '../../../model/gateway/chat.ts'
-import { messageEvents } from './chat-to-message-events.ts'
-import { chatFromMessages, messageFromChat, messagesRequestSchema } from './messages-and-chat.ts'
+import { chatFromMessages, messageEvents, messageFromChat, messagesRequestSchema } from './messages-and-chat.ts'
 
 const put = (request: object) =>
   chatFromMessages(

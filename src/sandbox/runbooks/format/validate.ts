@@ -12,7 +12,6 @@ import {
 import { runbookAgents } from '../../../model/runbooks/runbook-agents.ts'
 import { evaluationKinds } from '../../../model/runbooks/runbook-evaluation.ts'
 import { declaredBy, isOutside, isPartOf, mostDeclared, shownFirst } from './declared-files.ts'
-import { listParameters } from './list-parameters.ts'
 import { modelFault } from './model-names.ts'
 import {
   absent,
@@ -26,7 +25,7 @@ import {
   joinedByOr,
   type Rule,
 } from './parts.ts'
-import { isParameters, type Runbook, readRunbook, topicOf } from './runbook.ts'
+import { isParameters, listParameters, type Runbook, readRunbook, topicOf } from './runbook.ts'
 
 const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Fetch } from '../../lib/net/net.ts'
 import { findProvider } from '../catalogue.ts'
 import type { Target } from '../provider.ts'
-import { makeModelLists } from './model-lists.ts'
+import { makeModelLists } from './models.ts'
 
 const target = (id: string, key = 'k'): Target => {
   const provider = findProvider(id)!

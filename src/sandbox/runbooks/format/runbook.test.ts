@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { unfilledOf, variablesOf } from '../variables.ts'
-import { listParameters } from './list-parameters.ts'
-import { readRunbook } from './runbook.ts'
+import { listParameters, readRunbook } from './runbook.ts'
 import { runbookTemplate } from './templates.ts'
 
 const withRows = (...rows: string[]) =>
