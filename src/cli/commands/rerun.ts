@@ -64,7 +64,7 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
 }
 
 /** Parameters of `-p`; a nested assignment changes the recorded run's value. */
-export const otherParams = async (
+const otherParams = async (
   { client }: Pick<Session, 'client'>,
   place: RunPlace,
   given: string[],

@@ -153,7 +153,7 @@ export interface ScriptDeps {
 }
 
 /** Refuses a kind of sandbox that isolates nothing: a script could read the keys of the server. */
-export const requireIsolation = ({ name }: Pick<SandboxProvider, 'name'>): void => {
+const requireIsolation = ({ name }: Pick<SandboxProvider, 'name'>): void => {
   if (sandboxKinds[name].isolates) return
   throw new AppError('sandbox_unavailable', `Scripts do not run with JETTY_SANDBOX=${name}, which isolates nothing`, {
     hint: 'Set JETTY_SANDBOX to bubblewrap (Linux), docker or podman.',

@@ -152,7 +152,7 @@ const stopReasons: Record<string, string> = {
 export const stopReason = (finish: string | null | undefined): string => stopReasons[finish ?? 'stop'] ?? 'end_turn'
 
 /** Converts usage to Anthropic's form, which counts tokens read from a cache separately. */
-export const messagesUsage = (usage: ChatCompletion['usage']) => {
+const messagesUsage = (usage: ChatCompletion['usage']) => {
   const details = usage?.prompt_tokens_details
   const cached = typeof details === 'object' && details !== null ? Reflect.get(details, 'cached_tokens') : 0
   const fromCache = typeof cached === 'number' ? cached : 0
