@@ -1,5 +1,5 @@
+import { oneAtATime } from '../lib/at-a-time.ts'
 import { AppError } from '../lib/errors.ts'
-import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { now, pause } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { findKnownKeys, type KnownKey } from '../store/collections/keys.ts'

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
-import { listen } from '../store/database/listen.ts'
+import { listen } from '../store/database/own-connection.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
 import type { Engine } from './engine.ts'
 import type { EngineOptions } from './engine-options.ts'

@@ -1,6 +1,5 @@
-import { afterAwake } from '../lib/after-awake.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
-import { neededInTime } from '../lib/in-time.ts'
+import { afterAwake, neededInTime } from '../lib/in-time.ts'
 import { makeLru } from '../lib/memory/lru.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { now } from '../lib/time.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts'
-import { unknownName } from '../lib/text/unknown-name.ts'
+import { unknownName } from '../lib/text/nearest.ts'
 import type { Warning } from '../model/warning.ts'
 import { preflightHeaders } from './cors.ts'
 import type { Endpoint, ErrorBody } from './endpoint.ts'

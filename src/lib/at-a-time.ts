@@ -21,3 +21,23 @@ export const atATime = async <Item, Result>(
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
   return results
 }
+/**
+ * Makes a function that runs `work`, never twice at once: calls during a run cause one more run. Failures are left to
+ * the next run.
+ */
+export const oneAtATime = (work: () => Promise<unknown>): (() => void) => {
+  let underWay = false
+  let isWanted = false
+  return () => {
+    isWanted = true
+    if (underWay) return
+    underWay = true
+    void (async () => {
+      while (isWanted) {
+        isWanted = false
+        await work().catch(() => {})
+      }
+      underWay = false
+    })()
+  }
+}

@@ -1,5 +1,27 @@
-import { afterAwake } from './after-awake.ts'
 import { AppError, isDatabaseUnavailable } from './errors.ts'
+
+const pieceMs = 250
+
+/**
+ * Calls back after this process was awake for that many milliseconds. Returns a function that cancels it. After a
+ * suspension, Node runs timers before pending input. So this waits in pieces, of which a suspension uses up only one,
+ * and lets pending input in before it calls back.
+ */
+export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
+  let left = milliseconds
+  let last: NodeJS.Immediate | undefined
+  const wait = () => setTimeout(look, Math.min(pieceMs, left))
+  const look = () => {
+    left -= pieceMs
+    if (left > 0) timer = wait()
+    else last = setImmediate(done)
+  }
+  let timer = wait()
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(last)
+  }
+}
 
 /** How long a call to a model waits for the database before it continues without it. */
 const patienceMs = 2_000

@@ -1,5 +1,5 @@
 import { AppError } from './errors.ts'
-import { fileFormatOf } from './files/file-format.ts'
+import { fileFormatOf } from './files/media-file.ts'
 import { byteSize } from './settings/byte-size.ts'
 
 /** Image types that all providers accept. */

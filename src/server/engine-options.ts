@@ -14,13 +14,30 @@ import type { Pauses } from '../store/collections/pauses.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
-import type { AccessNews } from './access-news.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { ServerDatabase } from './connect-database.ts'
 import type { Installation } from './installation.ts'
-import type { RunbookRunner } from './lazy-runbook-runner.ts'
-import { checkWith } from './lazy-runbook-runner.ts'
+import { checkWith, type RunbookRunner } from './lazy-runbook-runner.ts'
 import type { OutboundNetwork } from './outbound-network.ts'
+
+/**
+ * Passes on that a process may have changed keys, collections or tasks, and whether this one hears of further changes: not
+ * while its connection that listens is lost.
+ */
+interface AccessNews {
+  changed(isListening: boolean): void
+  onChange(hear: (isListening: boolean) => void): void
+}
+
+export const makeAccessNews = (): AccessNews => {
+  const hearers: ((isListening: boolean) => void)[] = []
+  return {
+    changed(isListening) {
+      for (const hear of hearers) hear(isListening)
+    },
+    onChange: (hear) => void hearers.push(hear),
+  }
+}
 
 /** The parts that the engine of a process is made of: database, files, models and keys. */
 export interface CoreParts {

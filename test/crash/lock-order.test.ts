@@ -8,7 +8,7 @@ import { wakeAllDue } from '../../src/engine/leases/leases.ts'
 import { removeOldRuns } from '../../src/store/collections/retention.ts'
 import { type Database, openDatabase } from '../../src/store/database/database.ts'
 import { sweepEvents } from '../../src/store/events/events.ts'
-import { makeLabelChanges } from '../../src/store/runs/label-changes.ts'
+import { makeLabelChanges } from '../../src/store/runs/labels.ts'
 import { act, does } from '../integration/runs/acting.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 

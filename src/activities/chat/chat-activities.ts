@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { jsonAnswer } from '../../lib/json/json-answer.ts'
+import { jsonAnswer } from '../../lib/json/json-object.ts'
 import { memberOutputs } from '../../lib/json-schema/structured-answer.ts'
 import { modelImage } from '../../lib/model-image.ts'
 import { asText } from '../../lib/text/as-text.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity } from '../../../test/activity-context.ts'
 import { testMedia } from '../../../test/media.ts'
-import { jsonAnswer } from '../../lib/json/json-answer.ts'
+import { jsonAnswer } from '../../lib/json/json-object.ts'
 import type { ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
 import { geminiPrompt, litellmChat, litellmVision } from './chat-activities.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { fileFormatOf } from '../../lib/files/file-format.ts'
 import { globMatcher } from '../../lib/files/glob.ts'
+import { fileFormatOf } from '../../lib/files/media-file.ts'
 import { contentTypeOf, essenceOf, extensionOf, isTextType } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { decodeFileText } from '../../lib/text/text-encoding.ts'

@@ -2,7 +2,7 @@ import { parse as parseCsv } from 'csv-parse/sync'
 import { Parser } from 'htmlparser2'
 import { parseAllDocuments } from 'yaml'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
-import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
+import { findCsvDelimiter } from '../../lib/text/csv.ts'
 import type { ShapeWork } from './shape.ts'
 
 interface Element {

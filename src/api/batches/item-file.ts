@@ -6,8 +6,7 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { readLines } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { inSlices } from '../../lib/slices.ts'
-import { type CsvDelimiterName, csvDelimiters } from '../../lib/text/csv.ts'
-import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
+import { type CsvDelimiterName, csvDelimiters, findCsvDelimiter } from '../../lib/text/csv.ts'
 
 export type ItemFormat = 'csv' | 'jsonl'
 

@@ -34,13 +34,17 @@ import {
   type CollectionRunFilter,
   chosenById,
   collectionRunsAfter,
+  deleteView,
+  findView,
+  listViews,
   runsById,
+  saveView,
   searchRuns,
+  type ViewRow,
 } from '../../store/runs/collection-runs.ts'
 import { labelKeysOf } from '../../store/runs/labels.ts'
 import { countRunsOf } from '../../store/runs/lists/run-counts.ts'
 import { newest, type RunCursor, type RunOrder } from '../../store/runs/lists/run-order.ts'
-import { deleteView, findView, listViews, saveView, type ViewRow } from '../../store/views.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/start.ts'
 import { serializeRow } from '../serialize-row.ts'

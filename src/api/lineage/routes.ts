@@ -6,7 +6,6 @@ import type { LineageEdge, LineageNode } from '../../model/data/lineage.ts'
 import type { Database } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { type EntityNode, newestVersions, readNodes, relationshipsOf } from '../../store/entities/relationships.ts'
-import { productsOfRuns, type RunProduct, runsThatMade } from '../../store/entities/run-products.ts'
 import { findFile } from '../../store/files/files.ts'
 import {
   countItemResults,
@@ -25,9 +24,12 @@ import {
   labelsOn,
   lineageItems,
   lineageRuns,
+  productsOfRuns,
+  type RunProduct,
   runsAbove,
   runsBelow,
   runsOfItem,
+  runsThatMade,
 } from '../../store/items/lineage.ts'
 import { findRunByKey } from '../../store/runs/runs.ts'
 import { findTask } from '../../store/tasks/tasks.ts'

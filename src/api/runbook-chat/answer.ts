@@ -14,7 +14,7 @@ import { blockOfEitherSchema, isOfPlainCalls } from '../../model/gateway/gateway
 import { startLabels } from '../../model/runs/label.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { makeLabelChanges } from '../../store/runs/label-changes.ts'
+import { makeLabelChanges } from '../../store/runs/labels.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'

@@ -7,11 +7,12 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemCheck, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/collections/environments.ts'
+import { storedTotals } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
+import { databaseSizes } from '../../store/database/tables.ts'
 import type { KeyRotation } from '../../store/secrets/key-rotation.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
-import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
 import {
   listWorkers,
   type QueueLengths,

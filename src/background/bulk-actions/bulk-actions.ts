@@ -41,8 +41,7 @@ import {
   chosenByKey,
   noCollectionFilter,
 } from '../../store/runs/collection-runs.ts'
-import type { LabelChanges } from '../../store/runs/label-changes.ts'
-import { type FormerLabel, labelsOfKey } from '../../store/runs/labels.ts'
+import { type FormerLabel, type LabelChanges, labelsOfKey } from '../../store/runs/labels.ts'
 import type { RunCursor } from '../../store/runs/lists/run-order.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 

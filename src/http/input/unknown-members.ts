@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type UnknownName, unknownName } from '../../lib/text/unknown-name.ts'
+import { type UnknownName, unknownName } from '../../lib/text/nearest.ts'
 
 /** Finds the members of a value that its schema does not know, and reports each with its path. */
 type Look = (value: unknown, path: string, report: Report) => void

@@ -1,5 +1,17 @@
-import { type FileFormat, fileFormatOf } from './file-format.ts'
 import { essenceOf, extensionFor, isTextType } from './media-type.ts'
+
+/** Extension (no dot) and content type. */
+interface FileFormat {
+  ext: string
+  mime: string
+}
+
+/** Detects a file's format from its bytes; undefined for plain text. */
+export const fileFormatOf = async (bytes: Uint8Array): Promise<FileFormat | undefined> => {
+  // Loaded on first use: it would cost 50 ms at start.
+  const { fileTypeFromBuffer } = await import('file-type')
+  return fileTypeFromBuffer(bytes).catch(() => undefined)
+}
 
 export type MediaKind = 'image' | 'video' | 'audio' | 'file'
 

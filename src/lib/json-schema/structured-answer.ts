@@ -1,5 +1,4 @@
-import { jsonAnswer } from '../json/json-answer.ts'
-import { isObject } from '../json/json-object.ts'
+import { isObject, jsonAnswer } from '../json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../json/json-text.ts'
 import { makeSchemaChecker } from './schema-checker.ts'
 

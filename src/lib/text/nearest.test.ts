@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { makeGuesses, nearest } from './nearest.ts'
+import { describe, expect, it, test } from 'vitest'
+import { makeGuesses, nearest, unknownName } from './nearest.ts'
 
 it.each([
   ['txet', ['text', 'test'], 'text'],
@@ -56,4 +56,21 @@ describe('a search ends', () => {
     expect(found[0]).toBe(like(0))
     expect(found.at(-1)).toBeUndefined()
   })
+})
+
+test('a misspelt name is named with the nearest known one', () => {
+  expect(unknownName('member', 'step', ['steps', 'init_params'], 'workflow.step')).toEqual({
+    field: 'workflow.step',
+    message: 'Unknown member "step" was ignored. Did you mean "steps"?',
+    did_you_mean: 'steps',
+  })
+})
+
+test('a name that is near to none is only named, and clipped', () => {
+  expect(unknownName('query parameter', 'zzzz', ['limit'])).toEqual({
+    field: 'zzzz',
+    message: 'Unknown query parameter "zzzz" was ignored',
+    did_you_mean: null,
+  })
+  expect(unknownName('member', 'x'.repeat(5000), []).message.length).toBeLessThan(120)
 })

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts'
-import { fileFormatOf } from '../files/file-format.ts'
+import { fileFormatOf } from '../files/media-file.ts'
 import { contentTypeOf, extensionOf, isTextType } from '../files/media-type.ts'
 
 /** `guessed` is true when neither the bytes nor a charset determined the encoding. */

@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts'
 import { bigint, change, query, text } from '../database/table.ts'
 import { RemovalFailed, removeAll } from '../objects/removal.ts'
-import { insist } from '../runs/label-changes.ts'
+import { insist } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 
 /** Dependencies of a deletion beside the database. */

@@ -1,6 +1,6 @@
+import { oneAtATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import type { Queries } from '../database/database.ts'
 import { bigint, json, orNull, query, queryOne } from '../database/table.ts'
 

@@ -4,7 +4,7 @@ import { makeLru } from '../../lib/memory/lru.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Database } from '../database/database.ts'
-import { bigint, change, float, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+import { bigint, change, float, moment, orNull, query, queryOne, queryRow, type Row, text } from '../database/table.ts'
 
 const usage = {
   collectionId: bigint,
@@ -305,3 +305,11 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
     },
   }
 }
+
+/** Sizes of all collections together, as their quotas count them. */
+export const storedTotals = queryRow(
+  'stored_totals',
+  { collections: bigint, runs: bigint, fileBytes: bigint },
+  `select (select count(*) from collections) as collections, coalesce(sum(greatest(runs, 0)), 0)::bigint as runs,
+     coalesce(sum(greatest(file_bytes, 0)), 0)::bigint as "fileBytes" from collection_usage`,
+)

@@ -1,4 +1,6 @@
 import type pg from 'pg'
+import type { Queries } from './database.ts'
+import { bigint, catalogName, orNull, query, queryValue, type Row } from './table.ts'
 
 /** A table and its columns that take values, in their order. */
 export interface TableShape {
@@ -102,3 +104,31 @@ export const raiseSequences = async (client: pg.ClientBase): Promise<void> => {
 
 /** A table with its columns, as COPY names them. */
 export const copyTarget = ({ name, columns }: TableShape): string => `${quote(name)} (${columns.map(quote).join(', ')})`
+
+const tableSize = {
+  name: catalogName,
+  /** With indexes and large values. */
+  bytes: bigint,
+  /** Postgres's estimate; null before the table was first analysed. */
+  rows: orNull(bigint),
+}
+
+const readDatabaseBytes = queryValue(
+  'database_bytes',
+  { bytes: bigint },
+  'select pg_database_size(current_database()) as bytes',
+)
+const readTableSizes = query(
+  'table_sizes',
+  tableSize,
+  `select c.relname as name, pg_total_relation_size(c.oid) as bytes,
+     case when c.reltuples < 0 then null else c.reltuples::bigint end as rows
+   from pg_class c where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace
+   order by 2 desc, 1 limit 30`,
+)
+
+/** Sizes of the database and its largest tables. It looks at each file of the database, so ask rarely. */
+export const databaseSizes = async (queries: Queries): Promise<{ bytes: number; tables: Row<typeof tableSize>[] }> => ({
+  bytes: await readDatabaseBytes(queries),
+  tables: await readTableSizes(queries),
+})

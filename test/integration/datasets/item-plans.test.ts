@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase, type Queries } from '../../../src/store/database/database.ts'
 import { relationshipsOf } from '../../../src/store/entities/relationships.ts'
-import { runsThatMade } from '../../../src/store/entities/run-products.ts'
 import { listItemResults } from '../../../src/store/items/dataset-runs.ts'
 import {
   currentHashes,
@@ -12,7 +11,7 @@ import {
   searchedAtOnce,
   searchItems,
 } from '../../../src/store/items/items.ts'
-import { lineageRuns, runsOfItem } from '../../../src/store/items/lineage.ts'
+import { lineageRuns, runsOfItem, runsThatMade } from '../../../src/store/items/lineage.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const datasets = 6

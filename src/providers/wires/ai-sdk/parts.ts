@@ -4,7 +4,7 @@ import type {
   LanguageModelV3TextPart,
   SharedV3ProviderOptions,
 } from '@ai-sdk/provider'
-import { fileFormatOf } from '../../../lib/files/file-format.ts'
+import { fileFormatOf } from '../../../lib/files/media-file.ts'
 import { contentTypeOf, essenceOf, isTextType } from '../../../lib/files/media-type.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatPart } from '../../../model/gateway/chat.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '../../../lib/errors.ts'
-import { fileFormatOf } from '../../../lib/files/file-format.ts'
+import { fileFormatOf } from '../../../lib/files/media-file.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import { readDataUri } from '../../../lib/text/data-uri.ts'
 import type { ImageRequest, MadeImage } from '../../../model/gateway/image.ts'
