@@ -1,7 +1,7 @@
 import { makeSealer, type Sealer } from '../lib/secrets/crypto.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from '../store/database/data-folder.ts'
-import type { KeyHome } from '../store/secrets/key-home.ts'
+import type { KeyHome } from '../store/secrets/key-rotation.ts'
 
 /** The data folder of a server, and the secrets that it starts with. */
 export interface Installation {

@@ -232,7 +232,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'CSV of items': {
-    files: ['api/batches/item-file.ts', 'lib/text/csv-delimiter.ts'],
+    files: ['api/batches/item-file.ts', 'lib/text/csv.ts'],
     packages: ['csv-parse'],
     inThread: byUnit([',', '"', '"",', '\n', '"a', ';', 'a;b,c\td|e\n'], (unit) =>
       findCsvDelimiter(filled(unit, 32 * kib), true),

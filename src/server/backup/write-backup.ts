@@ -13,7 +13,7 @@ import { version } from '../../lib/version.ts'
 import { connectForCopy, copyOut } from '../../store/database/copy.ts'
 import { copyTarget, readSequences, readTables, type TableShape } from '../../store/database/tables.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
-import { holdRemovals } from '../../store/objects/removal.ts'
+import { holdRemovals } from '../../store/objects/overlay.ts'
 import { dumpObjects, type ObjectCounts, type ObjectDump } from './dump-objects.ts'
 import {
   type BackupEnd,

@@ -4,11 +4,10 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { syncFolder } from '../../lib/files/sync-folder.ts'
-import { checkedId, isObjectId, objectNotFound } from './object-id.ts'
+import { checkedId, fileTooLarge, isObjectId, objectNotFound } from './object-id.ts'
 import type { ObjectStore, PutOptions, StoredObject } from './objects.ts'
 import { type DatabaseIdentity, lookAtOwner, type Ownership } from './owner.ts'
 import { throwFailed } from './removal.ts'
-import { fileTooLarge } from './too-large.ts'
 import { type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -13,3 +14,9 @@ export const checkedId = (id: string): string => {
   if (!isObjectId(id)) throw objectNotFound(id)
   return id
 }
+
+/** Error for a body above the limit of a file. */
+export const fileTooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Send a smaller file, or raise JETTY_MAX_UPLOAD_BYTES.',
+  })

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
 import { makeByteBlocks } from '../../../lib/memory/byte-blocks.ts'
 import type { Share } from '../../../lib/memory/byte-budget.ts'
-import { fileTooLarge } from '../too-large.ts'
+import { fileTooLarge } from '../object-id.ts'
 import { elementText, escapeXml, isStorageUnavailable, type S3Fault, s3AnswerText, storageFailure } from './answer.ts'
 import type { S3Client } from './client.ts'
 
