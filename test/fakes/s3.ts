@@ -30,8 +30,8 @@ export interface FakeS3 extends Pick<FakeBucket, 'objects' | 'uploads'> {
   env: Record<string, string>
   /** Every request that arrived. */
   seen: SeenRequest[]
-  /** Decides about each request; undefined: it is answered. */
-  misbehave: (request: SeenRequest) => S3Misbehaviour | undefined
+  /** Decides about each request; undefined: it is answered. A promise makes the request wait. */
+  misbehave: (request: SeenRequest) => S3Misbehaviour | undefined | Promise<undefined>
   /** How far its clock is ahead, in ms. */
   clockMs: number
   /** The one bucket that there is. */
@@ -100,7 +100,7 @@ export const startFakeS3 = async (options: FakeS3Options = {}): Promise<FakeS3> 
     const [, name, ...rest] = url.pathname.split('/')
     const seen = { method, key: decodeURIComponent(rest.join('/')), query: url.searchParams, headers }
     fake.seen.push(seen)
-    const how = fake.misbehave(seen)
+    const how = await fake.misbehave(seen)
     if (how === 'hang') return
     if (how === 'cut') return request.destroy()
     const body = await buffer(request) // rejects when the client breaks off: nothing is stored then

@@ -1,16 +1,23 @@
 // A run is cancelled at whatever its runbook is at: it ends within a moment, and nothing of its sandbox is left.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type FakeS3, startFakeS3 } from '../../fakes/s3.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
-const many = 3_000
+const many = 500
 
+let storage: FakeS3
 let jetty: TestServer
 beforeAll(async () => {
-  jetty = await startTestServer({ env: { JETTY_SANDBOXES: '1', JETTY_SANDBOX_UID: '735000' } })
+  storage = await startFakeS3()
+  jetty = await startTestServer({ env: { ...storage.env, JETTY_SANDBOXES: '1', JETTY_SANDBOX_UID: '735000' } })
 })
-afterAll(() => jetty?.close())
+afterAll(async () => {
+  await jetty?.close()
+  await storage?.close()
+})
 afterEach(async () => {
   expect(await readdir(join(jetty.dataDir, 'sandboxes'))).toEqual([])
 })
@@ -33,8 +40,9 @@ const logsOf = (run: Body): Body[] => run.steps.run?.logs ?? []
 const says = (text: string) => (run: Body) => logsOf(run).some(({ message }) => message.includes(text))
 
 /** Cancels it, and gives how it stands once it has ended. */
-const cancel = async ({ task, id }: { task: string; id: string }) => {
+const cancel = async ({ task, id }: { task: string; id: string }, onAnswered = () => {}) => {
   await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
+  onAnswered()
   const run = await jetty.until(task, id, ({ ended }) => ended !== null)
   expect(run).toMatchObject({ status: 'cancelled', steps: { run: { status: 'cancelled' } } })
   return run
@@ -59,9 +67,19 @@ describe('cancelled', () => {
   })
 
   it('while its results are kept: those that were kept by then are listed, and its log', async () => {
+    // The storage stands still until the cancel is answered, and takes 0.1 s for each file from then on: 50 s for all.
+    let goOn = () => {}
+    const cancelled = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    storage.misbehave = async ({ method, key }) => {
+      if (method === 'PUT' && key.startsWith('jetty/objects/')) await cancelled.then(() => delay(100))
+      return undefined
+    }
     const run = await begin(runbook(`cd /app/results; for n in $(seq ${many}); do echo $n > $n; done`))
     await jetty.until(run.task, run.id, says('in the results folder'))
-    const { outputs, logs } = (await cancel(run)).steps.run
+    const { outputs, logs } = (await cancel(run, goOn)).steps.run
+    expect(outputs.results_files.length).toBeGreaterThan(0)
     expect(outputs.results_files.length).toBeLessThan(many)
     expect(outputs.agent_log).toMatch(/agent_scripted\.txt$/)
     expect(
