@@ -283,7 +283,11 @@ test('collections, tasks and datasets are made and deleted; much of it only afte
   await page.goto('/')
   await button('New collection').click()
   await dialog().getByLabel('Name').fill('shop')
-  await dialog().getByRole('button', { name: 'Create' }).click()
+  await page.keyboard.press('Escape')
+  await dialog().waitFor({ state: 'detached' })
+  await page.keyboard.press('Enter') // on the button that opened it, which has the focus again
+  await dialog().getByLabel('Name').fill('shop')
+  await page.keyboard.press('Enter')
   await page.waitForURL('**/shop')
   await jetty.call('POST', '/api/v1/datasets/shop', { name: 'prices' })
   await jetty.call('POST', '/api/v1/tasks/shop', { name: 'gate', workflow: workflows.gate })

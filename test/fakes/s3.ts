@@ -31,7 +31,7 @@ export interface FakeS3 extends Pick<FakeBucket, 'objects' | 'uploads'> {
   /** Every request that arrived. */
   seen: SeenRequest[]
   /** Decides about each request; undefined: it is answered. A promise makes the request wait. */
-  misbehave: (request: SeenRequest) => S3Misbehaviour | undefined | Promise<undefined>
+  misbehave: (request: SeenRequest) => S3Misbehaviour | undefined | Promise<void>
   /** How far its clock is ahead, in ms. */
   clockMs: number
   /** The one bucket that there is. */

@@ -418,7 +418,7 @@ export const ApprovalsPage = () => {
           )
         }
       >
-        <div role="tabpanel" data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
+        <div role="tabpanel" data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto [&>p]:m-4">
           <ListFrame list={list} count={shown.length} empty={<Empty title={empty[tab].title}>{empty[tab].text}</Empty>}>
             <ApprovalList approvals={shown} selected={selected && approvalKey(selected)} onSelect={select} />
           </ListFrame>
