@@ -101,7 +101,7 @@ export const parsers: Record<string, Row> = {
     packages: ['hyparquet', 'hyparquet-compressors'],
   },
   Croissant: {
-    files: ['datasets/croissant/report.ts', 'datasets/croissant/json-ld.ts', 'datasets/croissant/validate.ts'],
+    files: ['json-ld', 'report', 'text-forms', 'validate'].map((name) => `datasets/croissant/${name}.ts`),
   },
   'regular expressions': {
     files: ['lib/regex/linear-regex.ts'],

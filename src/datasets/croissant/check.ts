@@ -23,52 +23,41 @@ const maxMessageCharacters = 2_000
  * Collects findings: each once, errors before warnings, in the order of the document, and no more than `maxFindings`.
  * Long messages are cut: names in the document may be of any length.
  */
-export const collectFindings = (): {
-  report: ReportFinding
-  sorted: () => CroissantFinding[]
-  isFull: () => boolean
-} => {
+export const collectFindings = (): { report: ReportFinding; sorted: () => CroissantFinding[] } => {
   const found = new Map<string, CroissantFinding>()
-  const isFull = () => found.size >= maxFindings
   return {
     report: (given) => {
-      if (isFull()) return
+      if (found.size >= maxFindings) return
       const node = given.node?.slice(0, maxMessageCharacters) ?? null
       const finding = { ...given, node, message: given.message.slice(0, maxMessageCharacters) }
       found.set(`${finding.rule} ${finding.pointer} ${finding.message}`, finding)
     },
     sorted: () => [...found.values()].sort((a, b) => a.severity.localeCompare(b.severity)),
-    isFull,
   }
 }
 
+const versions = ['0.8', '1.0', '1.1'] as const
 /** Versions of Croissant that a document may conform to. */
-export type CroissantVersion = '0.8' | '1.0' | '1.1'
+export type CroissantVersion = (typeof versions)[number]
 
 export const schemaOrg = 'https://schema.org/'
-export const croissant = 'http://mlcommons.org/croissant/'
-export const conformsTo = 'http://purl.org/dc/terms/conformsTo'
+const croissant = 'http://mlcommons.org/croissant/'
 
-export const versionOfUri: Readonly<Record<string, CroissantVersion>> = {
-  [`${croissant}0.8`]: '0.8',
-  [`${croissant}1.0`]: '1.0',
-  [`${croissant}1.1`]: '1.1',
-}
+/** The version that a `conformsTo` names. */
+export const versionOfUri = (uri: unknown): CroissantVersion | undefined =>
+  versions.find((one) => uri === croissant + one)
 
-/** The IRIs of a version: 0.8 has another namespace, and has files and keys among the terms of schema.org. */
-interface Vocabulary {
-  version: CroissantVersion
-  /** The IRI of a term of Croissant. */
-  cr: (name: string) => string
-  sc: (name: string) => string
-  /** The IRI of a term that 0.8 has in schema.org and later versions have in Croissant. */
-  moved: (name: string) => string
-}
+/** Terms that 0.8 has in schema.org. */
+const movedTerms = ['md5', 'key', 'FileObject', 'FileSet']
 
-export const vocabularyOf = (version: CroissantVersion): Vocabulary => {
-  const cr = (name: string) => `${version === '0.8' ? 'http://mlcommons.org/schema/' : croissant}${name}`
-  const sc = (name: string) => `${schemaOrg}${name}`
-  return { version, cr, sc, moved: version === '0.8' ? sc : cr }
+/** Makes the function that gives the IRI of a term such as `sc:name`, `cr:field` or `rai:dataBiases`. */
+export const termsOf = (version: CroissantVersion) => {
+  const own = version === '0.8' ? 'http://mlcommons.org/schema/' : croissant
+  return (name: string): string => {
+    const [prefix, term = ''] = name.split(':')
+    if (prefix === 'sc' || (version === '0.8' && movedTerms.includes(term))) return schemaOrg + term
+    return own + (prefix === 'rai' ? `RAI/${term}` : term)
+  }
 }
 
 const simpleTypes = 'Boolean Date DateTime Float Integer Text Time URL AudioObject ImageObject VideoObject'
@@ -76,14 +65,16 @@ const croissantTypes = 'BoundingBox Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 U
 
 /** Data types that say how a value is read. Other types may stand beside one of them, and add a meaning. */
 export const readableTypes: ReadonlySet<string> = new Set([
-  ...simpleTypes.split(' ').map((name) => `${schemaOrg}${name}`),
-  ...croissantTypes.split(' ').map((name) => `${croissant}${name}`),
+  ...simpleTypes.split(' ').map((name) => schemaOrg + name),
+  ...croissantTypes.split(' ').map((name) => croissant + name),
 ])
 
 /** What every rule needs: the document as nodes, the terms of its version, and where findings go. */
 export interface CroissantCheck {
   graph: LinkedGraph
-  vocabulary: Vocabulary
+  version: CroissantVersion
+  /** The IRI of a term, such as `cr:field`. */
+  iri(name: string): string
   report: ReportFinding
   /** Whether files may lack a checksum, since their content changes. */
   isLive: boolean
@@ -107,38 +98,52 @@ export const nodeLabel = (check: CroissantCheck, node: LinkedNode): string =>
 /** A finding without its node. Without a pointer, it is about the whole node. */
 type Fault = Pick<CroissantFinding, 'rule' | 'message' | 'fix'> & { pointer?: string | undefined }
 
-const report = (
-  check: CroissantCheck,
-  { node, path }: Subject,
-  severity: CroissantFinding['severity'],
-  fault: Fault,
-): void => check.report({ ...fault, severity, node: path, pointer: fault.pointer ?? node.pointer })
-
 /** Reports an error of a node. */
-export const addError = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
-  report(check, subject, 'error', fault)
+export const addError = (check: CroissantCheck, { node, path }: Subject, fault: Fault): void =>
+  check.report({ ...fault, severity: 'error', node: path, pointer: fault.pointer ?? node.pointer })
 
 /** Reports advice about a node. */
-export const addWarning = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
-  report(check, subject, 'warning', fault)
+export const addWarning = (check: CroissantCheck, { node, path }: Subject, fault: Fault): void =>
+  check.report({ ...fault, severity: 'warning', node: path, pointer: fault.pointer ?? node.pointer })
 
-/** The text of the first value of a property, if it is one. */
-export const firstText = (node: LinkedNode, property: string): string => {
-  const [value] = node.properties.get(property) ?? []
-  return value?.kind === 'literal' && typeof value.value === 'string' ? value.value : ''
+/** The values of a property of a node, whatever they are. */
+export const valuesOf = (check: CroissantCheck, node: LinkedNode, name: string): readonly LinkedValue[] =>
+  node.properties.get(check.iri(name)) ?? []
+
+/** The first value of a property, if it is a literal. */
+export const firstLiteral = (check: CroissantCheck, node: LinkedNode, name: string) => {
+  const [value] = valuesOf(check, node, name)
+  return value?.kind === 'literal' ? value.value : undefined
 }
 
+/** The text of the first value of a property, if it is one. */
+export const firstText = (check: CroissantCheck, node: LinkedNode, name: string): string => {
+  const value = firstLiteral(check, node, name)
+  return typeof value === 'string' ? value : ''
+}
+
+/** Where the first value of a property stands. */
+export const placeOf = (check: CroissantCheck, node: LinkedNode, name: string): string | undefined =>
+  valuesOf(check, node, name)[0]?.pointer
+
+/** The nodes that values lead to. */
+export const targetsOf = ({ graph }: CroissantCheck, values: readonly LinkedValue[]): LinkedNode[] =>
+  values.flatMap((value) => (value.kind === 'node' ? (graph.nodes.get(value.id) ?? []) : []))
+
 /** What values a property may have. */
-export interface PropertyRule {
-  iri: string
+interface PropertyRule {
   /** The key that authors write. */
   key: string
   /** Types of schema.org, such as Text; a text also fits URL, Date, DateTime, Time and Language. */
-  literals?: readonly string[]
+  literals: string[]
   /** IRIs of the types of nodes; null is a node without a type. */
-  nodes?: readonly (string | null)[]
-  /** Whether several values are expected. */
-  many?: boolean
+  nodes: (string | null)[]
+}
+
+const textual = ['Text', 'URL', 'Date', 'DateTime', 'Time', 'Language']
+/** The types that values of JSON have, in the words of the reference implementation. */
+const literalsOf: Readonly<Record<string, readonly string[]>> = {
+  ...{ str: textual, bool: ['Boolean'], int: ['Integer', 'Number'], float: ['Number'], list: [] },
 }
 
 const jsonTypeOf = (value: LinkedValue): string => {
@@ -149,28 +154,28 @@ const jsonTypeOf = (value: LinkedValue): string => {
   return Number.isInteger(value.value) ? 'int' : 'float'
 }
 
-const textual = new Set(['Text', 'URL', 'Date', 'DateTime', 'Time', 'Language'])
-
-const fitsLiteral = (type: string, literals: readonly string[]): boolean => {
-  if (type === 'str') return literals.some((one) => textual.has(one))
-  if (type === 'bool') return literals.includes('Boolean')
-  if (type === 'int') return literals.includes('Integer') || literals.includes('Number')
-  return type === 'float' && literals.includes('Number')
-}
-
 const snakeCase = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** The node that a value leads to, and whether its first type is one of those expected. */
-export const targetOf = (check: CroissantCheck, value: LinkedValue): LinkedNode | undefined =>
-  value.kind === 'node' ? check.graph.nodes.get(value.id) : undefined
-
 /**
- * Reads the values of a property and reports those of a wrong type. Returns the others: literals and nodes that the
- * rule accepts. A second value where one is expected is only advice against it, since readers take the first.
+ * Reads the values of a property and reports those of a wrong type. Returns the others. `expected` has types of
+ * literals (`Text`), types of nodes (`cr:Field`, or `{}` for none), and `*` where there may be several, `*1.1` where
+ * there may be since 1.1. Elsewhere a second value is only advised against, since readers take the first.
  */
-export const readProperty = (check: CroissantCheck, subject: Subject, rule: PropertyRule): LinkedValue[] => {
-  const values = subject.node.properties.get(rule.iri) ?? []
-  if (values.length > 1 && !rule.many) {
+export const readProperty = (
+  check: CroissantCheck,
+  subject: Subject,
+  name: string,
+  expected: string,
+): LinkedValue[] => {
+  const values = valuesOf(check, subject.node, name)
+  if (values.length === 0) return []
+  const words = expected.split(' ')
+  const rule: PropertyRule = {
+    key: name.replace(/^(sc|cr):/, ''),
+    literals: words.filter((word) => /^[A-Z]/.test(word)),
+    nodes: words.flatMap((word) => (word === '{}' ? null : word.includes(':') ? check.iri(word) : [])),
+  }
+  if (values.length > 1 && !words.includes('*') && !(words.includes('*1.1') && check.version === '1.1')) {
     addWarning(check, subject, {
       rule: 'cardinality',
       pointer: values[1]?.pointer,
@@ -181,71 +186,49 @@ export const readProperty = (check: CroissantCheck, subject: Subject, rule: Prop
   return values.filter((value) => isAccepted(check, subject, rule, value))
 }
 
+/** Reads properties of which only the types are checked. */
+export const readProperties = (check: CroissantCheck, subject: Subject, expected: Record<string, string>): void => {
+  for (const [name, types] of Object.entries(expected)) readProperty(check, subject, name, types)
+}
+
 const isAccepted = (check: CroissantCheck, subject: Subject, rule: PropertyRule, value: LinkedValue): boolean => {
+  const { key, literals, nodes } = rule
   const type = jsonTypeOf(value)
+  const expected = [...nodes.map((one) => one ?? 'None'), ...literals.map((one) => schemaOrg + one)]
   if (type !== 'dict') {
-    if (fitsLiteral(type, rule.literals ?? [])) return true
-    reportWrongLiteral(check, subject, rule, value, type)
+    if (literals.some((one) => literalsOf[type]?.includes(one))) return true
+    addError(check, subject, {
+      rule: 'value-type',
+      pointer: value.pointer,
+      message: `\`${snakeCase(key)}\` should have type ${expected.join(' or ')}, but got ${type}`,
+      fix: fixOfLiteral(rule, type),
+    })
     return false
   }
-  const target = targetOf(check, value)
+  const [target] = targetsOf(check, [value])
   const nodeType = target?.types[0] ?? null
-  if (rule.nodes?.includes(nodeType) && (nodeType !== null || value.kind === 'node')) return true
-  reportWrongNode(check, subject, rule, value, nodeType)
-  return false
-}
-
-const expectedTypes = (rule: PropertyRule): string[] => [
-  ...(rule.nodes ?? []).map((type) => type ?? 'None'),
-  ...(rule.literals ?? []).map((type) => `https://schema.org/${type}`),
-]
-
-const reportWrongLiteral = (
-  check: CroissantCheck,
-  subject: Subject,
-  rule: PropertyRule,
-  value: LinkedValue,
-  type: string,
-): void =>
-  addError(check, subject, {
-    rule: 'value-type',
-    pointer: value.pointer,
-    message: `\`${snakeCase(rule.key)}\` should have type ${expectedTypes(rule).join(' or ')}, but got ${type}`,
-    fix: fixOfLiteral(rule, type),
-  })
-
-const fixOfLiteral = (rule: PropertyRule, type: string): string => {
-  const literals = rule.literals ?? []
-  if (literals.some((one) => textual.has(one))) return `Write the value of "${rule.key}" as text, in quotes.`
-  if (literals.includes('Boolean')) return `Write true or false without quotes as the value of "${rule.key}".`
-  if (literals.length > 0) return `Write a number without quotes as the value of "${rule.key}".`
-  return `Write an object as the value of "${rule.key}", not a ${type === 'str' ? 'text' : 'number'}.`
-}
-
-const reportWrongNode = (
-  check: CroissantCheck,
-  subject: Subject,
-  rule: PropertyRule,
-  value: LinkedValue,
-  nodeType: string | null,
-): void => {
-  const target = targetOf(check, value)
-  const label = value.kind === 'node' ? (target ? nodeLabel(check, target) : (value.id ?? '')) : rule.key
-  const expected = expectedTypes(rule).map((type) => `"@type": "${type}"`)
+  if (nodes.includes(nodeType) && (nodeType !== null || value.kind === 'node')) return true
+  const label = value.kind === 'node' ? (target ? nodeLabel(check, target) : value.id) : key
+  const attributes = expected.map((one) => `"@type": "${one}"`).join(' or ')
   addError(check, subject, {
     rule: 'node-type',
     pointer: target?.typePointer ?? value.pointer,
-    message: `"${label}" should have an attribute ${expected.join(' or ')}. Got ${nodeType ?? 'None'} instead.`,
+    message: `"${label}" should have an attribute ${attributes}. Got ${nodeType ?? 'None'} instead.`,
     fix: fixOfNode(rule),
   })
+  return false
 }
 
-const fixOfNode = (rule: PropertyRule): string => {
-  const types = (rule.nodes ?? []).filter((type) => type !== null)
-  if (types.length > 0) return `Set "@type" of each value of "${rule.key}" to ${types.map(compactType).join(' or ')}.`
-  if (rule.nodes) return `Write the value of "${rule.key}" as an object without "@type".`
-  return `Write a plain value for "${rule.key}", not an object.`
+const fixOfLiteral = ({ key, literals }: PropertyRule, type: string): string => {
+  if (literals.some((one) => textual.includes(one))) return `Write the value of "${key}" as text, in quotes.`
+  if (literals.includes('Boolean')) return `Write true or false without quotes as the value of "${key}".`
+  if (literals.length > 0) return `Write a number without quotes as the value of "${key}".`
+  return `Write an object as the value of "${key}", not a ${type === 'str' ? 'text' : 'number'}.`
 }
 
-const compactType = (iri: string): string =>
-  iri.replace('http://mlcommons.org/croissant/', 'cr:').replace('https://schema.org/', 'sc:')
+const fixOfNode = ({ key, nodes }: PropertyRule): string => {
+  const types = nodes.flatMap((type) => type?.replace(croissant, 'cr:').replace(schemaOrg, 'sc:') ?? [])
+  if (types.length > 0) return `Set "@type" of each value of "${key}" to ${types.join(' or ')}.`
+  if (nodes.length > 0) return `Write the value of "${key}" as an object without "@type".`
+  return `Write a plain value for "${key}", not an object.`
+}

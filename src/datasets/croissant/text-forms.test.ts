@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isIsoDate } from './text-forms.ts'
+import { isIsoDate, isJsonPath } from './text-forms.ts'
 
 it.each([
   ...['2024', '2024-05', '2024-05-31', '20240531', '2024-W22', '2024-W22-5', '2024W225', '2024-152', '2024152'],
@@ -33,4 +33,18 @@ it.each([
   ...['2024-05-31T10:20+25:00', '2024-05-31T10:2Z', '31.05.2024', '2024/05/31'],
 ])('%j is no date', (text) => {
   expect(isIsoDate(text)).toBe(false)
+})
+
+it.each([
+  ...['$', '$.a', '$..a[*].b', "['x','y']", '[1:2][:]', '(a.(b)[0])[1]', 'a where b', '`this`.a', 'a, b | c'],
+  ...["$['it\\'s']", 'wherever', '*[0]', '$ . a'],
+])('%s is a JSONPath', (text) => {
+  expect(isJsonPath(text)).toBe(true)
+})
+
+it.each([
+  ...['', '$.', '.a', '$.a[', '[1:2:3]', '(a', 'a)', '()', '$.a[?(@.b)]', 'a Where b', '[$]', 'a b', '(a)b', '...'],
+  ...['('.repeat(3_000), "'open"],
+])('%j is no JSONPath', (text) => {
+  expect(isJsonPath(text)).toBe(false)
 })
