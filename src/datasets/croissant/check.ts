@@ -53,10 +53,15 @@ const movedTerms = ['md5', 'key', 'FileObject', 'FileSet']
 /** Makes the function that gives the IRI of a term such as `sc:name`, `cr:field` or `rai:dataBiases`. */
 export const termsOf = (version: CroissantVersion) => {
   const own = version === '0.8' ? 'http://mlcommons.org/schema/' : croissant
-  return (name: string): string => {
+  const iriOf = (name: string): string => {
     const [prefix, term = ''] = name.split(':')
     if (prefix === 'sc' || (version === '0.8' && movedTerms.includes(term))) return schemaOrg + term
     return own + (prefix === 'rai' ? `RAI/${term}` : term)
+  }
+  const known: Record<string, string> = {}
+  return (name: string): string => {
+    known[name] ??= iriOf(name)
+    return known[name]
   }
 }
 
@@ -194,13 +199,13 @@ export const readProperties = (check: CroissantCheck, subject: Subject, expected
 const isAccepted = (check: CroissantCheck, subject: Subject, rule: PropertyRule, value: LinkedValue): boolean => {
   const { key, literals, nodes } = rule
   const type = jsonTypeOf(value)
-  const expected = [...nodes.map((one) => one ?? 'None'), ...literals.map((one) => schemaOrg + one)]
+  const expected = () => [...nodes.map((one) => one ?? 'None'), ...literals.map((one) => schemaOrg + one)]
   if (type !== 'dict') {
     if (literals.some((one) => literalsOf[type]?.includes(one))) return true
     addError(check, subject, {
       rule: 'value-type',
       pointer: value.pointer,
-      message: `\`${snakeCase(key)}\` should have type ${expected.join(' or ')}, but got ${type}`,
+      message: `\`${snakeCase(key)}\` should have type ${expected().join(' or ')}, but got ${type}`,
       fix: fixOfLiteral(rule, type),
     })
     return false
@@ -209,7 +214,9 @@ const isAccepted = (check: CroissantCheck, subject: Subject, rule: PropertyRule,
   const nodeType = target?.types[0] ?? null
   if (nodes.includes(nodeType) && (nodeType !== null || value.kind === 'node')) return true
   const label = value.kind === 'node' ? (target ? nodeLabel(check, target) : value.id) : key
-  const attributes = expected.map((one) => `"@type": "${one}"`).join(' or ')
+  const attributes = expected()
+    .map((one) => `"@type": "${one}"`)
+    .join(' or ')
   addError(check, subject, {
     rule: 'node-type',
     pointer: target?.typePointer ?? value.pointer,

@@ -271,6 +271,8 @@ interface Place {
   pointer: string
 }
 
+const placeAt = ({ graph, context }: Place, pointer: string): Place => ({ graph, context, pointer })
+
 /** Expands a JSON-LD document to the graph of its nodes, by the rules of JSON-LD 1.1 that Croissant documents use. */
 export const expandDocument = (document: JsonObject): { graph: LinkedGraph; root: string | undefined } => {
   const context = applyContext(contextOf(defaultBase), document['@context'])
@@ -312,12 +314,12 @@ const addNode = (outer: Place, object: JsonObject, isTop = false): string | unde
 const structural = new Set(['@type', '@graph', '@included', '@set'])
 
 const addProperty = (at: Place, id: string, key: string, value: unknown): void => {
-  const inside = { ...at, pointer: at.pointer + jsonPointer([key]) }
   const property = structural.has(key) ? key : expandTerm(at.context, key)
   if (property === null) return
+  const inside = placeAt(at, at.pointer + jsonPointer([key]))
   if (property === '@type') addTypes(at, id, value, inside)
   else if (structural.has(property)) {
-    for (const [one, pointer] of itemsOf(value, inside.pointer)) if (isObject(one)) addNode({ ...at, pointer }, one)
+    for (const [one, pointer] of itemsOf(value, inside.pointer)) if (isObject(one)) addNode(placeAt(at, pointer), one)
   } else {
     const values = valuesUnder(inside, at.context.terms.get(key), value)
     for (const one of values) addStatement(getNode(at, id), property, one)
@@ -329,7 +331,7 @@ const typeTerm: Term = { iri: '@type', coercion: '@vocab', containers: new Set()
 /** Adds types to a node. What is no name of a type is kept as its text, so that rules can show it. */
 const addTypes = (at: Place, id: string, types: unknown, inside: Place): void => {
   for (const [type, pointer] of itemsOf(types, inside.pointer)) {
-    const value = toValue({ ...at, pointer }, typeTerm, type)
+    const value = toValue(placeAt(at, pointer), typeTerm, type)
     if (!value) continue
     const node = getNode(at, id)
     node.typePointer ??= pointer
@@ -353,7 +355,7 @@ function* valuesUnder(at: Place, term: Term | undefined, value: unknown): Genera
   else if (term?.containers.has('@language') && isObject(value)) yield* languageMap(value, at.pointer)
   else {
     for (const [one, pointer] of itemsOf(value, at.pointer)) {
-      const linked = toValue({ ...at, pointer }, term, one)
+      const linked = toValue(placeAt(at, pointer), term, one)
       if (linked) yield linked
     }
   }
