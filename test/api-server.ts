@@ -4,22 +4,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { builtinActivities } from '../src/activities/registry.ts'
-import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
+import { auditRoutes } from '../src/api/audit/routes.ts'
 import { makeAuditTrail } from '../src/api/audit/trail.ts'
 import { makeAuthenticate, makeCallLimit } from '../src/api/authenticate.ts'
-import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
-import { type DatasetsDeps, datasetsRoutes } from '../src/api/datasets/routes.ts'
+import { collectionsRoutes } from '../src/api/collections/routes.ts'
+import { datasetsRoutes } from '../src/api/datasets/routes.ts'
 import { docsRoutes } from '../src/api/docs/routes.ts'
 import { entitiesRoutes } from '../src/api/entities/routes.ts'
-import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
+import { filesRoutes } from '../src/api/files/routes.ts'
 import { makeReadiness } from '../src/api/health/readiness.ts'
-import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
+import { healthRoutes } from '../src/api/health/routes.ts'
 import { hostedOnlyRoutes } from '../src/api/hosted-only/routes.ts'
-import { type ItemsDeps, itemsRoutes } from '../src/api/items/routes.ts'
-import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
+import { itemsRoutes } from '../src/api/items/routes.ts'
+import { keysRoutes } from '../src/api/keys/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
-import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
-import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
+import { stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
+import { tasksRoutes } from '../src/api/tasks/routes.ts'
 import { makeShownDefinitions } from '../src/api/trajectories/definitions.ts'
 import type { CheckedWorkflow } from '../src/engine/engine.ts'
 import { makeProgramCache } from '../src/engine/program/programs.ts'
@@ -76,31 +76,25 @@ export interface CallOptions {
   headers?: Record<string, string>
 }
 
-/** What the routes that need no engine want. */
-type ApiDeps = HealthDeps &
-  CollectionsDeps &
-  TasksDeps &
-  FilesDeps &
-  KeysDeps &
-  AuditDeps &
-  StepTemplatesDeps &
-  DatasetsDeps &
-  ItemsDeps
-
-export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
-  ...healthRoutes(deps),
-  ...docsRoutes(deps),
-  ...collectionsRoutes(deps),
-  ...tasksRoutes(deps),
-  ...filesRoutes(deps),
-  ...keysRoutes(deps),
-  ...auditRoutes(deps),
-  ...stepTemplatesRoutes(deps),
-  ...datasetsRoutes(deps),
-  ...itemsRoutes(deps),
-  ...entitiesRoutes(deps),
-  ...hostedOnlyRoutes(),
+/** Makes the routes that need no engine. */
+const resources = [
+  healthRoutes,
+  docsRoutes,
+  collectionsRoutes,
+  tasksRoutes,
+  filesRoutes,
+  keysRoutes,
+  auditRoutes,
+  stepTemplatesRoutes,
+  datasetsRoutes,
+  itemsRoutes,
+  entitiesRoutes,
+  hostedOnlyRoutes,
 ]
+
+type ApiDeps = (typeof resources)[number] extends (deps: infer Deps) => unknown ? Deps : never
+
+export const routesWithoutEngine = (deps: ApiDeps): Route[] => resources.flatMap((routesOf) => routesOf(deps))
 
 /** What a check finds where there is no engine to check anything. */
 export const unchecked: CheckedWorkflow = {

@@ -14,16 +14,21 @@ const inJson = { ...request, response_format: { type: 'json_object' } }
 const answering = (upstream_status: number) =>
   new AppError('upstream_failed', 'It answered', { extra: { upstream_status } })
 
-const asking = (provider: string, ...failures: Error[]) => {
+/** A model of a provider that notes each request that it gets; it fails with these errors first. */
+const noting = (provider: string, failures: Error[]) => {
   const asked: ChatRequest[] = []
-  const inSchemaMode = makeSchemaMode(makeJsonMode())
-  const target = { provider: findProvider(provider)!, base_url: 'https://one.test', model: 'm' }
   const ask = async (sent: ChatRequest) => {
     asked.push(sent)
     const failure = failures.shift()
     if (failure) throw failure
     return asked.length
   }
+  return { asked, ask, target: { provider: findProvider(provider)!, base_url: 'https://one.test', model: 'm' } }
+}
+
+const asking = (provider: string, ...failures: Error[]) => {
+  const { asked, ask, target } = noting(provider, failures)
+  const inSchemaMode = makeSchemaMode(makeJsonMode())
   return {
     asked,
     call: (sent = request, to: object = schema) =>
@@ -79,17 +84,9 @@ it('passes another failure on', async () => {
   expect(asked).toHaveLength(1)
 })
 
-/** Asks a model of a provider, and notes each request that it gets; it fails with these errors first. */
 const askingInJson = (provider: string, ...failures: Error[]) => {
-  const asked: ChatRequest[] = []
+  const { asked, ask, target } = noting(provider, failures)
   const inJsonMode = makeJsonMode()
-  const target = { provider: findProvider(provider)!, base_url: 'https://one.test', model: 'm' }
-  const ask = async (sent: ChatRequest) => {
-    asked.push(sent)
-    const failure = failures.shift()
-    if (failure) throw failure
-    return asked.length
-  }
   return {
     asked,
     call: (sent = request, to: Partial<typeof target> = {}) => inJsonMode(sent, { ...target, ...to }, ask),

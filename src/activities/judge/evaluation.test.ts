@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { Json } from '../activity.ts'
 import { labelRun } from '../data/data-activities.ts'
-import { evaluationSubjects, judgeMaterial } from './evaluation-subjects.ts'
+import { evaluationSubjects, judgeMaterial } from './simple-judge.ts'
 
 /** A run that was given this, and in which the path leads to that. */
 const reading = (value: Json, input: Json = null) =>

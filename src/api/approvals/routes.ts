@@ -59,7 +59,7 @@ const listAllApprovals = async (
   }
 }
 
-export interface ApprovalsDeps {
+interface ApprovalsDeps {
   database: Database
   engine: Engine
   definitions: (hash: string) => Promise<{ totalSteps: string }>

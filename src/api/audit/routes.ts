@@ -7,7 +7,7 @@ import type { Database } from '../../store/database/database.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { auditContract } from './contract.ts'
 
-export interface AuditDeps {
+interface AuditDeps {
   database: Database
 }
 

@@ -342,7 +342,7 @@ async function* csvText(read: Read, total: number): AsyncGenerator<string> {
   for await (const result of read(0, total)) yield rowOf(result)
 }
 
-export interface BatchesDeps extends DatasetStartDeps {
+interface BatchesDeps extends DatasetStartDeps {
   engine: Engine
   links: { readonly publicUrl: string }
 }

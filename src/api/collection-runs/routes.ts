@@ -175,7 +175,7 @@ const noted = (body: NewBulkAction, total: number | null): Record<string, unknow
   ...(body.action === 'unlabel' && { unlabel: body.unlabel }),
 })
 
-export interface CollectionRunsDeps extends RowDeps {
+interface CollectionRunsDeps extends RowDeps {
   database: Database
   sealer: Sealer
   settings: { runSearchMs: number; maxInitParamsBytes: number }

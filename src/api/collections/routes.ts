@@ -121,7 +121,7 @@ const requireUsableStorage = (provider: string, info: string | null): void => {
   throw invalidField(['body', 'storage_info', ...names], why, 'invalid')
 }
 
-export interface CollectionsDeps extends DeletionDeps {
+interface CollectionsDeps extends DeletionDeps {
   database: Database
   sealer: Sealer
   settings: { keyCollections: number; allowPrivateNetwork: string[]; rateLimit: number; exposeEnvValues: boolean }

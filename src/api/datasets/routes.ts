@@ -64,7 +64,7 @@ const kind = 'dataset' as const
 const mostListed = 1000
 const missing = (message: string) => new AppError('not_found', message)
 
-export interface DatasetsDeps extends DataFileDeps {
+interface DatasetsDeps extends DataFileDeps {
   objects: ReadableObjects & { remove(ids: string[]): Promise<void> }
   settings: { previewSeconds: number; previewMemoryBytes: number }
 }

@@ -247,7 +247,7 @@ const durationDifference = (leftMs: number | null, rightMs: number | null): Pick
   return duration ? { duration } : {}
 }
 
-export interface DiffDeps {
+interface DiffDeps {
   database: Database
   definitions: (hash: string) => Promise<ShownDefinition>
   links: { readonly publicUrl: string }

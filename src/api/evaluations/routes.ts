@@ -280,7 +280,7 @@ const shownEvaluation = async (
   return new Reply(textStream(listText(opening, items, `,${JSON.stringify(tail).slice(1)}`)), jsonHeaders)
 }
 
-export interface EvaluationsDeps extends DatasetStartDeps {
+interface EvaluationsDeps extends DatasetStartDeps {
   links: { readonly publicUrl: string }
 }
 

@@ -308,7 +308,7 @@ async function* pastChanges(
 const asEvent = ({ changed, event, data }: RunNews): ServerEvent =>
   event === 'approval' ? { event, data } : { id: changed, event, data }
 
-export type EventsDeps = FeedDeps
+type EventsDeps = FeedDeps
 
 export const eventsRoutes = (deps: EventsDeps): Route[] => {
   const feeds = makeCollectionFeeds(deps)

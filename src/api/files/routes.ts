@@ -19,7 +19,7 @@ const fileObject = (row: Pick<UploadRow, 'id' | 'size' | 'created_at' | 'name' |
   purpose: row.purpose,
 })
 
-export interface FilesDeps extends StoreUploadDeps {
+interface FilesDeps extends StoreUploadDeps {
   objects: ReadableObjects & { remove(ids: string[]): Promise<void> }
 }
 

@@ -21,7 +21,7 @@ import type { Database } from '../../store/database/database.ts'
 import { readSent, type SentChat } from '../runbook-chat/read.ts'
 import { gatewayContract, routableModelsContract } from './contract.ts'
 
-export interface RoutableModelsDeps {
+interface RoutableModelsDeps {
   database: Database
   sealer: Sealer
   findCollection(name: string): Promise<FoundCollection | undefined>

@@ -5,7 +5,7 @@ import { healthContract } from './contract.ts'
 import type { Readiness } from './readiness.ts'
 import { whoami } from './whoami.ts'
 
-export interface HealthDeps {
+interface HealthDeps {
   database: Database
   readiness: Readiness
   version: string

@@ -18,7 +18,7 @@ import type { TaskFields } from '../../store/tasks/tasks.ts'
 import { auditRow } from '../audit/trail.ts'
 import { ingestContract, type ingestSchema } from './contract.ts'
 
-export interface IngestDeps {
+interface IngestDeps {
   database: Database
   sealer: Sealer
   quota: Pick<Quota, 'add' | 'require'>

@@ -319,7 +319,7 @@ const tagHandlers = ({ database }: { database: Database }): Pick<Handlers<typeof
   },
 })
 
-export type ItemsDeps = ReadFileDeps & FromRunDeps
+type ItemsDeps = ReadFileDeps & FromRunDeps
 
 /** Reading a parquet file may take the memory of several previews. */
 const mostWaitingForParquet = 20

@@ -183,7 +183,7 @@ const notedEnd = (row: KeyRow, ended: EndedKeys) => {
   return { target, collections: ended.collections, changes: { ...changes, below } }
 }
 
-export interface KeysDeps {
+interface KeysDeps {
   database: Database
   settings: { sessionKeyDays: number }
   findCollection(name: string): Promise<FoundCollection | undefined>

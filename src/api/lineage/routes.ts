@@ -258,7 +258,7 @@ const addAroundEntity = async (
   return batches.length <= mostBatches && found.length <= mostLinks
 }
 
-export interface LineageDeps {
+interface LineageDeps {
   database: Database
 }
 

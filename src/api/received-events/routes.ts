@@ -198,7 +198,7 @@ const shownEventWait = (row: EventWaitOfRun, publicUrl: string): ShownEventWait 
     url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
   })
 
-export interface ReceivedEventsDeps {
+interface ReceivedEventsDeps {
   database: Database
   engine: Engine
   settings: Pick<Settings, 'eventBytes' | 'eventKeepSeconds' | 'keptEvents' | 'keptEventBytes'>

@@ -291,7 +291,7 @@ const routineFires = async (
   }
 }
 
-export interface RoutinesDeps extends DocumentDeps {
+interface RoutinesDeps extends DocumentDeps {
   database: Database
   engine: Engine
   sealer: Sealer

@@ -12,7 +12,7 @@ import type { Database } from '../../store/database/database.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 import { runbooksContract } from './contract.ts'
 
-export interface RunbooksDeps {
+interface RunbooksDeps {
   database: Database
   lending: Lending
   preflightRunbook: PreflightRunbook

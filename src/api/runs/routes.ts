@@ -27,7 +27,7 @@ import { withResolvedFiles } from './file-paths.ts'
 import { rerunRequest } from './rerun-request.ts'
 import { acceptedReply, checkParameters, startRunOnce, startTaskRun, warnOfUnknown } from './start.ts'
 
-export interface RunsDeps extends DocumentDeps {
+interface RunsDeps extends DocumentDeps {
   database: Database
   engine: Engine
   sealer: Sealer

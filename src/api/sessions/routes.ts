@@ -10,6 +10,7 @@ import { type ShownSession, sessionSchema } from '../../model/collections/sessio
 import { collectionsOfKey } from '../../store/collections/keys.ts'
 import {
   createSession,
+  createSignInCode,
   endSession,
   endSessionsOf,
   findSessionRow,
@@ -22,7 +23,24 @@ import { auditRow } from '../audit/trail.ts'
 import { whoami } from '../health/whoami.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { sessionsContract } from './contract.ts'
-import { makeSignInLink } from './sign-in-link.ts'
+
+/** Lifetime of a sign-in link. */
+const goodForMs = 10 * 60_000
+
+/**
+ * Makes a link that signs a browser in once. The code is the fragment of the URL, which browsers send to no server, so no
+ * log has it.
+ */
+export const makeSignInLink = async (
+  deps: { database: Database; adminToken: string },
+  link: { keyId: number | null; baseUrl: string },
+): Promise<{ url: string; expiresAt: Date }> => {
+  const code = newSessionSecret('code')
+  const expiresAt = new Date(now() + goodForMs)
+  const hash = link.keyId === null ? hashWithToken(code, deps.adminToken) : hashToken(code)
+  await createSignInCode(deps.database, { hash, keyId: link.keyId, expiresAt })
+  return { url: `${link.baseUrl}/sign-in#once=${code}`, expiresAt }
+}
 
 interface CookieOptions {
   /** Host header of the request. */
@@ -42,7 +60,7 @@ const sessionCookieText = (value: string, seconds: number, options: CookieOption
 const noSessionCookieText = (options: CookieOptions): string =>
   `${sessionCookieName(options.host)}=; Max-Age=0${attributes(options)}`
 
-export interface SessionsDeps {
+interface SessionsDeps {
   database: Database
   adminToken: string
   authenticate(credentials: Credentials, address?: string): Promise<Identity>

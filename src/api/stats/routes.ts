@@ -82,7 +82,7 @@ const dailyStats = async (database: Queries, collection: FoundCollection, query:
   return { collection: collection.name, ...days, by: query.by, rows, totals: figuresOf(ended, usage) }
 }
 
-export interface StatsDeps {
+interface StatsDeps {
   database: Queries
 }
 

@@ -80,7 +80,7 @@ const describeOffered = (row: OfferedActivityRow): StepTemplate => {
   }
 }
 
-export interface StepTemplatesDeps {
+interface StepTemplatesDeps {
   activities: ActivityRegistry
   database: Queries
 }

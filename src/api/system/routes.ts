@@ -261,7 +261,7 @@ const shownProviders = (
     .sort((left, right) => right.calls - left.calls || right.collections - left.collections)
 }
 
-export interface SystemDeps {
+interface SystemDeps {
   database: Database
   sealer: Sealer
   engine: Pick<Engine, 'statistics'>

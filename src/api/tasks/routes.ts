@@ -233,7 +233,7 @@ const requireSteps = (workflow: object): void => {
   )
 }
 
-export interface TasksDeps {
+interface TasksDeps {
   database: Database
   sealer: Sealer
   definitions: (hash: string) => Promise<Pick<ShownDefinition, 'stepCount' | 'hasRunbooks'>>

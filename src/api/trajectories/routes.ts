@@ -25,7 +25,7 @@ import { listTrajectories } from './list.ts'
 import { runSummaryOf } from './run-summary.ts'
 import { watchRun } from './watch.ts'
 
-export interface TrajectoriesDeps extends DocumentDeps {
+interface TrajectoriesDeps extends DocumentDeps {
   database: Database
   engine: Engine
   pulse: Pulse

@@ -47,7 +47,7 @@ const stateOf = (run: RunRow, { attempts, isQueued }: DeliveryLog): Deliveries['
   return attempts.length === 0 ? 'skipped' : 'failed'
 }
 
-export interface WebhooksDeps {
+interface WebhooksDeps {
   database: Database
   sealer: Pick<Sealer, 'open'>
   webhooks: {

@@ -321,7 +321,7 @@ const stateOf = ({ drained_at, is_online, jobs }: ListedWorkerRow): ListedWorker
 const shownWorker = (row: ListedWorkerRow): ListedWorker =>
   serializeRow(listedWorkerSchema, row, { worker_id: row.id, state: stateOf(row) })
 
-export interface WorkersDeps extends StoreUploadDeps {
+interface WorkersDeps extends StoreUploadDeps {
   engine: Engine
   objects: ReadableObjects
   settings: { workerLeaseSeconds: number; maxWorkers: number }

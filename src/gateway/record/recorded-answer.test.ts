@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { answerFrom } from './transcript.ts'
+import { answerFrom } from './recorded-answer.ts'
 
 const texts = (events: unknown[]): string[] => events.map((event) => JSON.stringify(event))
 
