@@ -27,6 +27,7 @@ const belowEngine = ['store/', 'activities/activity.ts', 'activities/workers/', 
 /** What the browser loads of src, and what it knows only by type: schemas and zod are never loaded. */
 const browserMay = [
   ...['client/', 'lib/errors.ts', 'lib/time.ts'],
+  'model/gateway/model-totals.ts', // sums of usage, which has only types from elsewhere
   // Text of JSON as it was stored: pure, and without imports of their own.
   ...['lib/json/json-object.ts', 'lib/json/json-text.ts', 'lib/json/pretty-json.ts', 'lib/text/markdown.ts'],
 ]

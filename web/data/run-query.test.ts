@@ -59,7 +59,11 @@ it('counts completed steps, tokens and cost with each step', () => {
     usage: { prompt_tokens: 20, completion_tokens: 4, total_tokens: 24 },
     cost_usd: 0.5,
   })
-  const priceless = applyRunEvents(next, [{ event: 'step', data: step('c', 20, 30, { usage, cost_usd: null }) }])
-  expect(priceless).toMatchObject({ completed_steps: ['a', 'b', 'c'], usage: { total_tokens: 36 }, cost_usd: null })
+  const priceless = { usage: { ...usage, estimated: true as const }, cost_usd: null }
+  expect(applyRunEvents(next, [{ event: 'step', data: step('c', 20, 30, priceless) }])).toMatchObject({
+    completed_steps: ['a', 'b', 'c'],
+    usage: { total_tokens: 36, estimated: true },
+    cost_usd: null,
+  })
   expect(applyRunEvents(run, [{ event: 'step', data: step('a', 0, 9) }])).toMatchObject({ usage: null, cost_usd: null })
 })

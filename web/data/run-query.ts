@@ -1,4 +1,5 @@
 import type { QueryClient, QueryKey } from '@tanstack/react-query'
+import { usageOfRun } from '../../src/model/gateway/model-totals.ts'
 import type { RunSummaryEvent } from '../../src/model/runs/run-events.ts'
 import { api } from './api.ts'
 import { noteEvents, readAndCatchUp } from './catch-up.ts'
@@ -31,22 +32,10 @@ export const applyRunEvents = (run: Run | undefined, events: readonly RunSummary
 }
 
 /** What a run says of its steps together: only a snapshot has it, and each step changes it. */
-const totalsOf = (steps: readonly RunStep[]): Pick<Run, 'completed_steps' | 'usage' | 'cost_usd'> => {
-  const called = steps.flatMap(({ usage, cost_usd: cost = null }) => (usage ? [{ ...usage, cost }] : []))
-  const sum = (read: (one: (typeof called)[number]) => number) => called.reduce((total, one) => total + read(one), 0)
-  return {
-    completed_steps: steps.filter(({ status }) => status === 'completed').map(({ key }) => key),
-    usage:
-      called.length === 0
-        ? null
-        : {
-            prompt_tokens: sum((one) => one.prompt_tokens),
-            completion_tokens: sum((one) => one.completion_tokens),
-            total_tokens: sum((one) => one.total_tokens),
-          },
-    cost_usd: called.length === 0 || called.some(({ cost }) => cost === null) ? null : sum(({ cost }) => cost ?? 0),
-  }
-}
+const totalsOf = (steps: readonly RunStep[]): Pick<Run, 'completed_steps' | 'usage' | 'cost_usd'> => ({
+  completed_steps: steps.filter(({ status }) => status === 'completed').map(({ key }) => key),
+  ...usageOfRun(steps.map(({ usage, cost_usd = null }) => usage && { ...usage, cost_usd })),
+})
 
 interface RunRead {
   client: QueryClient

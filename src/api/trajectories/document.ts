@@ -1,12 +1,13 @@
 import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import { eventActivity } from '../../model/events/event.ts'
+import { usageOfRun } from '../../model/gateway/model-totals.ts'
 import { approvalActivity } from '../../model/runs/approval.ts'
 import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import { placementLabels } from '../../model/runs/placement.ts'
 import type { Step, StepLog, StepSummary } from '../../model/runs/step.ts'
 import { type AttemptAttributes, attemptsAmong, type StepAttempt } from '../../model/runs/step-attempts.ts'
-import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/step-usage.ts'
+import type { CallTokens, StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import type { Queries } from '../../store/database/database.ts'
@@ -179,7 +180,6 @@ export const outline = <Row extends StepSummaryRow>(
   textOf: (step: Row, readyAt: Date | null) => string,
 ): Omit<ObjectMembers<TrajectorySummary>, 'steps'> & { steps: WrittenJson } => {
   const readyAt = readyTimes(run, steps, definition)
-  const used = usageOfRun(steps)
   const members = steps.map((step) => `${JSON.stringify(step.name)}:${textOf(step, readyAt(step))}`)
   return {
     ...identityOf(run),
@@ -213,8 +213,7 @@ export const outline = <Row extends StepSummaryRow>(
     url: trajectoryUrl(run, publicUrl),
     task_version: run.version,
     version_number: run.version_number,
-    usage: used ? callTokens(used) : null,
-    cost_usd: used?.cost_usd ?? null,
+    ...usageOfRun(steps.map(usageOf)),
   }
 }
 
@@ -222,16 +221,6 @@ const usageOf = ({ usage }: StepSummaryRow): StepUsage | undefined =>
   usage === null ? undefined : (JSON.parse(usage) as StepUsage)
 
 const callTokens = ({ cost_usd: _, ...tokens }: StepUsage): CallTokens => tokens
-
-/** Sums the usage of a run's model calls; undefined if none is recorded. */
-const usageOfRun = (steps: StepSummaryRow[]): StepUsage | undefined => {
-  let sum: StepUsage | undefined
-  for (const step of steps) {
-    const usage = usageOf(step)
-    if (usage) sum = addCallUsage(sum, usage, usage.cost_usd)
-  }
-  return sum
-}
 
 /** In the order in which they completed. */
 const completedNames = (steps: StepSummaryRow[], { isParallel }: ShownDefinition): string[] => {

@@ -1,7 +1,7 @@
 import type { ActivityContext, StepModels } from '../../activities/activity.ts'
 import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
-import { addCallUsage } from '../../model/runs/step-usage.ts'
+import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
 import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'

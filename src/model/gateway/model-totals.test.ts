@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { addCallUsage } from '../runs/step-usage.ts'
-import { totalUsage } from './model-totals.ts'
+import { addCallUsage, totalUsage } from './model-totals.ts'
 
 test('every kind of token is summed, and a kind that no call counted is left out', () => {
   const one = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 }

@@ -1,16 +1,13 @@
-import { type ModelUsage, modelUsageSchema } from './chat.ts'
-
-const counts = modelUsageSchema.omit({ estimated: true }).keyof().options
+import type { CallTokens, StepUsage } from '../runs/step-usage.ts'
+import type { ModelUsage } from './chat.ts'
 
 /** Sums the tokens of several calls; null when no provider reported any. */
 export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
-  const known = all.filter((one) => one !== null)
-  if (known.length === 0) return null
-  const entries = counts
-    .filter((name) => known.some((one) => one[name] !== undefined))
-    .map((name) => [name, known.reduce((sum, one) => sum + (one[name] ?? 0), 0)])
-  const isEstimated = known.some(({ estimated }) => estimated)
-  return Object.fromEntries(isEstimated ? [...entries, ['estimated', true]] : entries) as ModelUsage
+  const sum: Record<string, number | true> = {}
+  for (const [name, count] of all.flatMap((one) => Object.entries(one ?? {}))) {
+    sum[name] = count === true || Number(sum[name] ?? 0) + count
+  }
+  return Object.keys(sum).length === 0 ? null : (sum as unknown as ModelUsage)
 }
 
 /** Sums prices without floating point noise; null when one is unknown. */
@@ -21,4 +18,26 @@ export const totalCost = (all: (number | null)[]): number | null => {
     sum += cost
   }
   return Number(sum.toFixed(12))
+}
+
+/** Adds what more calls used. */
+export const addCallUsage = (
+  sum: StepUsage | undefined,
+  usage: Pick<ModelUsage, keyof CallTokens> | null | undefined,
+  cost: number | null,
+): StepUsage => ({
+  prompt_tokens: (sum?.prompt_tokens ?? 0) + (usage?.prompt_tokens ?? 0),
+  completion_tokens: (sum?.completion_tokens ?? 0) + (usage?.completion_tokens ?? 0),
+  total_tokens: (sum?.total_tokens ?? 0) + (usage?.total_tokens ?? 0),
+  cost_usd: sum ? totalCost([sum.cost_usd, cost]) : cost,
+  ...((usage?.estimated || sum?.estimated) && { estimated: true }),
+})
+
+/** Sums the usage of a run's steps, as its document has it; null when none is recorded. */
+export const usageOfRun = (steps: (StepUsage | undefined)[]): { usage: CallTokens | null; cost_usd: number | null } => {
+  let sum: StepUsage | undefined
+  for (const step of steps) if (step) sum = addCallUsage(sum, step, step.cost_usd)
+  if (!sum) return { usage: null, cost_usd: null }
+  const { cost_usd, ...usage } = sum
+  return { usage, cost_usd }
 }

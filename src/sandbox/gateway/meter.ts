@@ -1,8 +1,9 @@
 import { type AppError, messageOf } from '../../lib/errors.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { chargeFor, costOf } from '../../providers/prices/prices.ts'
 import type { Target } from '../../providers/provider.ts'
-import { noTokens, tokenUsage } from '../../providers/upstream/usage/usage.ts'
+import { noTokens } from '../../providers/upstream/usage/usage.ts'
 import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
 
 type Failure = NonNullable<GatewayUsage['lastFailure']>
@@ -98,8 +99,7 @@ const countComing = (coming: Spending['coming'], usdPerToken: number): ((tokens:
 const makeUsageReport = (tell: GatewayOptions['tell']) => {
   let answered = 0
   let failed = 0
-  let tokens = noTokens
-  let isPriceKnown = true
+  let used = addCallUsage(undefined, noTokens, 0)
   let lastFailure: Failure | undefined
   const hosts = new Set<string>()
 
@@ -113,10 +113,9 @@ const makeUsageReport = (tell: GatewayOptions['tell']) => {
     /** Adds the usage of a call. An answer that broke off before its count is reported as far as it came. */
     addUsage({ usage, failure, estimate }: MeteredCall, cost: number | null): void {
       const had = usage ?? (failure === undefined ? noTokens : estimate)
-      const { prompt_tokens, completion_tokens } = tokens
-      tokens = tokenUsage(prompt_tokens + had.prompt_tokens, completion_tokens + had.completion_tokens)
       // A refused call costs nothing; an answered one costs something, known or not.
-      if (cost === null && (failure === undefined || (usage ?? estimate).total_tokens > 0)) isPriceKnown = false
+      const isFree = failure !== undefined && (usage ?? estimate).total_tokens === 0
+      used = addCallUsage(used, had, cost ?? (isFree ? 0 : null))
     },
     /** Adds the end of a call, once it is paid. */
     addEnd({ target, usage, failure }: MeteredCall, cost: number | null): void {
@@ -133,12 +132,12 @@ const makeUsageReport = (tell: GatewayOptions['tell']) => {
       hosts.add(host)
       tell({ type: 'warning', message: `Access to the host '${host}' was refused` })
     },
-    read: (usd: number, exceeded: GatewayUsage['exceeded']): GatewayUsage => ({
+    read: (exceeded: GatewayUsage['exceeded']): GatewayUsage => ({
       answered,
       failed,
-      prompt_tokens: tokens.prompt_tokens,
-      completion_tokens: tokens.completion_tokens,
-      cost_usd: isPriceKnown ? Number(usd.toPrecision(12)) : null,
+      prompt_tokens: used.prompt_tokens,
+      completion_tokens: used.completion_tokens,
+      cost_usd: used.cost_usd,
       lastFailure,
       exceeded,
       refusedHosts: [...hosts],
@@ -202,7 +201,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     },
     refuse: report.fail,
     refuseHost: report.refuseHost,
-    usage: () => report.read(spending.usd, exceeded),
+    usage: () => report.read(exceeded),
     async settled() {
       while (settling.size > 0) await Promise.all(settling)
     },

@@ -1,3 +1,4 @@
+import { totalCost } from '../../../src/model/gateway/model-totals.ts'
 import type { NewAgentEvent, RunbookPhase } from '../../../src/model/runbooks/runbook-run.ts'
 import type { LogEvent } from '../../../src/model/runs/run-events.ts'
 import { plainText } from '../log/plain-text.ts'
@@ -30,8 +31,8 @@ export interface Transcript {
   /** Model calls. */
   calls: number
   tokens: number
-  /** US dollars; undefined when a price is unknown. */
-  cost: number | undefined
+  /** US dollars; null when a price is unknown. */
+  cost: number | null
 }
 
 type NumberedEvent = NewAgentEvent & { n: number }
@@ -62,8 +63,7 @@ const add = (
     case 'usage':
       transcript.calls++
       transcript.tokens += event.prompt_tokens + event.completion_tokens
-      transcript.cost =
-        event.cost_usd === null || transcript.cost === undefined ? undefined : transcript.cost + event.cost_usd
+      transcript.cost = totalCost([transcript.cost, event.cost_usd])
       return
     case 'tool_call': {
       const call = {

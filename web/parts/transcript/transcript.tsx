@@ -341,8 +341,7 @@ interface ToolsProps {
 
 const Tools = ({ transcript, shown, filter, onFilter }: ToolsProps) => {
   const { entries, calls, tokens, cost } = transcript
-  const used =
-    calls === 0 ? undefined : `${countText(calls)} calls · ${countText(tokens)} tokens · ${usdText(cost ?? null)}`
+  const used = calls === 0 ? undefined : `${countText(calls)} calls · ${countText(tokens)} tokens · ${usdText(cost)}`
   return (
     <div className="flex flex-wrap items-center gap-3 border-line border-y px-4 py-1.5">
       <TextField
