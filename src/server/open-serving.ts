@@ -6,9 +6,9 @@ import { type MetricsDeps, openMetricsRoutes } from '../api/metrics/routes.ts'
 import { makeReference } from '../api/reference.ts'
 import { rerunRequest } from '../api/runs/rerun-request.ts'
 import { makeSignInLink } from '../api/sessions/routes.ts'
-import { type BulkActions, keepActing, type RerunRunsDeps } from '../background/bulk-actions/bulk-actions.ts'
+import { type BulkActionDeps, keepActing } from '../background/bulk-actions/bulk-actions.ts'
 import { keepFiring } from '../background/routines/fire.ts'
-import { makeWebhooks, type Webhooks } from '../background/webhooks/webhooks.ts'
+import { makeWebhooks } from '../background/webhooks/webhooks.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Route } from '../http/implement.ts'
 import type { HttpLog, HttpSettings } from '../http/options.ts'
@@ -28,7 +28,7 @@ import { makeSettingsReader } from '../store/collections/collections.ts'
 import type { Database } from '../store/database/database.ts'
 import { makeLabelChanges } from '../store/runs/labels.ts'
 import { uncounted } from '../store/runs/payloads.ts'
-import { type KeyRotation, makeKeyRotation } from '../store/secrets/key-rotation.ts'
+import { makeKeyRotation } from '../store/secrets/key-rotation.ts'
 import { findHomeOfTask } from '../store/tasks/tasks.ts'
 import { type FirstStart, firstStart, keepAddress, localUrl } from './demo/first-start.ts'
 import { stepResultLimits } from './engine-options.ts'
@@ -71,7 +71,7 @@ const makeRerunOf = (deps: {
   database: Database
   engine: Pick<Engine, 'planRerun'>
   sealer: Pick<Sealer, 'open'>
-}): RerunRunsDeps['rerunOf'] => {
+}): BulkActionDeps['rerunOf'] => {
   const { database, sealer } = deps
   const settingsOf = makeSettingsReader(database)
   return async (source, change, author) => {
@@ -85,23 +85,8 @@ const makeRerunOf = (deps: {
   }
 }
 
-interface BackgroundDeps {
-  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'network' | 'links' | 'engine' | 'log'>
-  documentOf: Trajectories['documentOf']
-  /** Milliseconds since 1970, for what is due at a time. */
-  clock(): number
-}
-
-/** Work that starts at a time, not with a request. */
-interface BackgroundJobs {
-  webhooks: Webhooks
-  bulkActions: BulkActions
-  /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
-  stop(): Promise<unknown>
-}
-
 /** Starts routines and bulk actions, and makes the sender of webhooks, which begins with `webhooks.start()`. */
-const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): BackgroundJobs => {
+const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documentOf'], clock: () => number) => {
   const { settings, engine, log } = core
   const { database, watch } = core.database
   const { sealer } = core.installation
@@ -140,22 +125,14 @@ const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): Backg
   return {
     webhooks,
     bulkActions,
+    /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
     stop: () => Promise.all([stopRoutines(), bulkActions.stop(), webhooks.stop(settings.drainSeconds)]),
   }
 }
 
-interface UpkeepDeps {
-  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'runbooks' | 'engine' | 'log'>
-  cancelRunsOf: CancelCollectionRuns
-  /** See `KeyRotationOptions`; tests shorten it. */
-  keySettleMs: number | undefined
-  /** Pause between two rounds of housekeeping; tests shorten it. */
-  houseMs: number | undefined
-}
-
 /** Removes the sandboxes of dead processes, where this process may have had some. */
 const makeReaper =
-  ({ settings, installation, runbooks, log }: UpkeepDeps['core']) =>
+  ({ settings, installation, runbooks, log }: ServerCore) =>
   async () => {
     if (!mayHaveSandboxes(settings, installation.dataDir)) return
     const count = await runbooks.reap()
@@ -163,8 +140,12 @@ const makeReaper =
   }
 
 /** Makes what keeps an installation tidy: sandboxes of dead processes, housekeeping, a change of the encryption key. */
-const startUpkeep = (deps: UpkeepDeps, closers: Closers): { housekeeping: Housekeeping; keyRotation: KeyRotation } => {
-  const { core, cancelRunsOf } = deps
+const startUpkeep = (
+  core: ServerCore,
+  cancelRunsOf: CancelCollectionRuns,
+  { keySettleMs, houseMs }: ServingOptions,
+  closers: Closers,
+) => {
   const { settings, log, installation, objects, engine } = core
   const { database } = core.database
   const reapSandboxes = makeReaper(core)
@@ -181,7 +162,7 @@ const startUpkeep = (deps: UpkeepDeps, closers: Closers): { housekeeping: Housek
     auditDays: settings.auditDays,
     orphanDays: settings.orphanDays,
     log,
-    everyMs: deps.houseMs,
+    everyMs: houseMs,
   })
   closers.add(() => housekeeping.stop())
   const keyRotation = makeKeyRotation({
@@ -190,26 +171,17 @@ const startUpkeep = (deps: UpkeepDeps, closers: Closers): { housekeeping: Housek
     home: installation.keyHome,
     log,
     settled: () => engine.settled(),
-    ...(deps.keySettleMs === undefined ? {} : { settleMs: deps.keySettleMs }),
+    ...(keySettleMs === undefined ? {} : { settleMs: keySettleMs }),
   })
   closers.add(() => keyRotation.stop())
   return { housekeeping, keyRotation }
-}
-
-interface MetricsPort {
-  /** Begins to count, and to listen where `JETTY_METRICS_PORT` is set. */
-  open(housekeeping: Housekeeping): Promise<{ metrics: Metrics; metricsUrl: string | undefined }>
 }
 
 /**
  * Takes a place in the order of closing for a port that opens later: it stays open until everything registered after it
  * has closed, so that load balancers read "not ready" meanwhile.
  */
-const reserveMetricsPort = (
-  core: Pick<ServerCore, 'settings' | 'database' | 'engine' | 'loop' | 'log'>,
-  readiness: Readiness,
-  closers: Closers,
-): MetricsPort => {
+const reserveMetricsPort = (core: ServerCore, readiness: Readiness, closers: Closers) => {
   const { settings, engine, loop, log } = core
   const { database, watch, faults } = core.database
   let close = async () => {}
@@ -223,7 +195,8 @@ const reserveMetricsPort = (
     return (await server.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
   }
   return {
-    async open(house) {
+    /** Begins to count, and to listen where `JETTY_METRICS_PORT` is set. */
+    async open(house: Housekeeping) {
       const { role, workerConcurrency: slots } = settings
       const calls = { providers: catalogue.map(({ name }) => name), models: modelCalls }
       const metrics = makeMetrics({ database, watch, faults, house, engine, calls, loop, version, role, slots })
@@ -280,13 +253,13 @@ export interface Serving {
 
 /** Opens the parts behind the engine in the order in which they need each other; they close in the reverse one. */
 export const openServing = async (core: ServerCore, options: ServingOptions, closers: Closers): Promise<Serving> => {
-  const { clock = now, beatMs, pollBeatMs, houseMs, keySettleMs } = options
+  const { clock = now, beatMs, pollBeatMs } = options
   const { settings, engine, database, objects } = core
   const { dataDir } = core.installation
   const readiness = makeReadiness({ ...database, ...settings, engine, objects, dataDir })
   const metricsPort = reserveMetricsPort(core, readiness, closers)
   const trajectories = makeTrajectories(core)
-  const jobs = startBackgroundJobs({ core, documentOf: trajectories.documentOf, clock })
+  const jobs = startBackgroundJobs(core, trajectories.documentOf, clock)
   let http: ServedHttp | undefined
   /** Load balancers that poll readiness get the drain time to see it change while requests are still answered. */
   const stopServing = async () => {
@@ -305,27 +278,21 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   // Its runs go on in a process of the new version. Then nothing here touches a schema that it does not know.
   database.watch.onUpgrade((reason) => void retire().finally(() => database.database.refuse(reason)))
   const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
-  const { housekeeping, keyRotation } = startUpkeep({ core, cancelRunsOf, keySettleMs, houseMs }, closers)
+  const { housekeeping, keyRotation } = startUpkeep(core, cancelRunsOf, options, closers)
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
   const { webhooks, bulkActions } = jobs
   if (settings.role !== 'worker') {
     const pages = openPages(settings, core.log, options.webFolder)
-    const more = { webhooks, bulkActions, pages, beatMs, pollBeatMs }
-    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, ...more }
-    http = await serveHttp(parts)
+    const served = { webhooks, bulkActions, pages, cancelRunsOf, clock, keyRotation, beatMs, pollBeatMs }
+    http = await serveHttp({ core, trajectories, readiness, metrics, ...served })
     trajectories.links.publicUrl ||= http.url
   }
   const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, makeSignInUrl: undefined }
   // Last: beside other statements each would open a connection of its own.
   housekeeping.begin()
   if (settings.role !== 'api') webhooks.start()
-  return {
-    url: http?.url,
-    hasPages: http?.hasPages ?? false,
-    metricsUrl,
-    publicUrl: trajectories.links.publicUrl,
-    ...welcomed,
-  }
+  const { publicUrl } = trajectories.links
+  return { url: http?.url, hasPages: http?.hasPages ?? false, metricsUrl, publicUrl, ...welcomed }
 }
 
 /** Makes the demo collection at the first start, and notes the address for clients at every later one. */

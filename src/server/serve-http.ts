@@ -14,7 +14,7 @@ import type { SystemPort } from '../api/system/routes.ts'
 import { makeShownDefinitions } from '../api/trajectories/definitions.ts'
 import { type DocumentDeps, documentOf } from '../api/trajectories/documents.ts'
 import { type Environments, makeEnvironments } from '../engine/environment/environments.ts'
-import { type Gateway, type GatewayDeps, makeGateway } from '../gateway/gateway.ts'
+import { type GatewayDeps, makeGateway } from '../gateway/gateway.ts'
 import { makeRecorder } from '../gateway/record/recorder.ts'
 import type { Pages } from '../http/pages/pages.ts'
 import { connectionsFor, makeServer } from '../http/server.ts'
@@ -53,22 +53,13 @@ const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
   stalledSeconds: settings.clientStallSeconds,
 })
 
-interface ServerGatewayDeps {
-  core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'pauses' | 'quota' | 'engine'>
-  lending: Lending
-  environmentOf: Environments['lending']
-  /** Shortens the renewal of calls in a trial, in tests. */
-  beatMs: number | undefined
-}
-
-interface ServerGateway {
-  gateway: Gateway
-  /** Draws the first ids of calls ahead of need; never rejects. */
-  drawIds(): Promise<void>
-}
-
 /** Makes the gateway to models over the database and the engine of a server. */
-const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): ServerGateway => {
+const makeServerGateway = (
+  core: ServerCore,
+  lending: Lending,
+  environmentOf: Environments['lending'],
+  beatMs: number | undefined,
+) => {
   const { settings, objects, models, pauses, quota, engine } = core
   const { database } = core.database
   const freeIds = makeFreeIds(database)
@@ -88,6 +79,7 @@ const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatew
     recordingRequired: settings.recordingRequired,
     ...(beatMs === undefined ? {} : { renewMs: beatMs }),
   })
+  /** `drawIds` draws the first ids of calls ahead of need; it never rejects. */
   return { gateway, drawIds: freeIds.refill }
 }
 
@@ -111,9 +103,7 @@ export interface Trajectories extends Omit<DocumentDeps, 'database' | 'lending'>
   documentOf(run: RunRow): Promise<string>
 }
 
-export const makeTrajectories = (
-  core: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'links' | 'programs' | 'database'>,
-): Trajectories => {
+export const makeTrajectories = (core: ServerCore): Trajectories => {
   const { settings, lentKeys, links } = core
   const { database } = core.database
   const definitions = makeShownDefinitions(core.programs.readThrough(database))
@@ -127,12 +117,7 @@ export const makeTrajectories = (
 }
 
 /** Sources of the facts about the server that the API shows. */
-const makeSystemPort = ({
-  settings,
-  installation,
-  lentKeys,
-  runbooks,
-}: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'runbooks'>): SystemPort => ({
+const makeSystemPort = ({ settings, installation, lentKeys, runbooks }: ServerCore): SystemPort => ({
   role: settings.role,
   slots: settings.workerConcurrency,
   dataDir: installation.dataDir,
@@ -144,10 +129,10 @@ const makeSystemPort = ({
     isolates: sandboxKinds[settings.sandbox].isolates,
     probe: settings.role === 'api' ? undefined : runbooks.probe,
   },
-  kinds: Object.entries(sandboxKinds).map(([name, { isolates, runsImages }]) => ({
+  kinds: Object.entries(sandboxKinds).map(([name, { isolates, runsImages: runs_images }]) => ({
     name,
     isolates,
-    runs_images: runsImages,
+    runs_images,
   })),
 })
 
@@ -225,7 +210,7 @@ const makeRoutes = (
   const { sealer, adminToken } = core.installation
   const { definitions, links, lending } = trajectories
   const environmentOf = makeEnvironments({ openEnvironment, sealer, lentKeys }).lending
-  const { gateway, drawIds } = makeServerGateway({ core, lending, environmentOf, beatMs })
+  const { gateway, drawIds } = makeServerGateway(core, lending, environmentOf, beatMs)
   const audit = makeAuditTrail(database)
   const pulse = makePulse({ database, engine })
   const runbookChat = makeRunbookChat({

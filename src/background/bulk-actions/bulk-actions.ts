@@ -45,17 +45,22 @@ import { type FormerLabel, type LabelChanges, labelsOfKey } from '../../store/ru
 import type { RunCursor } from '../../store/runs/lists/run-order.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 
-export interface RerunRunsDeps {
-  database: Queries
-  engine: Pick<Engine, 'start'>
+export interface BulkActionDeps extends RetentionDeps {
+  database: Database
+  engine: Pick<Engine, 'start' | 'requestEnd' | 'lookFor'>
+  labels: LabelChanges
+  mostLabels: number
   /** Makes the request that repeats a run. Throws when the run cannot be repeated. */
   rerunOf(source: RunRow, change: RerunChange, author: string): Promise<RunRequest>
+  /** Milliseconds since 1970. */
+  clock(): number
+  log: Logger
 }
 
 /** Key of the run that an action starts: whichever process starts it, it exists once. */
 const rerunKey = (action: string, n: number): string => `bulk/${action}/${n}`
 
-const rerunOne = async (deps: RerunRunsDeps, action: BulkActionRow, run: BulkRun): Promise<BulkResult | 'later'> => {
+const rerunOne = async (deps: BulkActionDeps, action: BulkActionRow, run: BulkRun): Promise<BulkResult | 'later'> => {
   const { n } = run
   const key = rerunKey(action.id, n)
   try {
@@ -81,7 +86,7 @@ const rerunOne = async (deps: RerunRunsDeps, action: BulkActionRow, run: BulkRun
  * the last run that was repeated.
  */
 const rerunRuns = async (
-  deps: RerunRunsDeps,
+  deps: BulkActionDeps,
   action: BulkActionRow,
   runs: readonly BulkRun[],
 ): Promise<BulkResult[]> => {
@@ -94,17 +99,13 @@ const rerunRuns = async (
   return results
 }
 
-interface DeleteRunsDeps extends RetentionDeps {
-  database: Database
-}
-
 /** Runs below those of a part that one attempt deletes; the part goes on with the rest a moment later. */
 const mostBelow = 2_000
 const atOnce = 500
 
 /** Deletes what runs started, the deepest first. Returns how many more may be deleted; below 0 where some are left. */
 const deleteBelow = async (
-  deps: DeleteRunsDeps,
+  deps: BulkActionDeps,
   collectionId: number,
   parents: readonly string[],
   room: number,
@@ -125,7 +126,7 @@ const deleteBelow = async (
  * reads, is refused. Ends early where a run started very many others: the results then end with the last run that is gone.
  */
 const deleteRuns = async (
-  deps: DeleteRunsDeps,
+  deps: BulkActionDeps,
   action: BulkActionRow,
   runs: readonly BulkRun[],
 ): Promise<BulkResult[]> => {
@@ -163,19 +164,13 @@ const deleteRuns = async (
   return results
 }
 
-interface LabelDeps {
-  database: Queries
-  labels: LabelChanges
-  mostLabels: number
-}
-
 type Author = Pick<BulkActionRow, 'author' | 'recorded_by'>
 
 const settled = (n: number, isDone: boolean): BulkResult => ({ n, outcome: isDone ? 'done' : 'skipped' })
 
 /** Sets a label on runs; a run that has it already, set by the same author, is skipped. */
 const labelRuns = (
-  { labels, mostLabels }: LabelDeps,
+  { labels, mostLabels }: BulkActionDeps,
   { key, value }: LabelChange,
   { author, recorded_by }: Author,
   runs: readonly BulkRun[],
@@ -189,7 +184,11 @@ const labelRuns = (
   )
 
 /** Removes a key from runs, by whomever it was set. */
-const unlabelRuns = ({ labels }: LabelDeps, { key }: UnlabelChange, runs: readonly BulkRun[]): Promise<BulkResult[]> =>
+const unlabelRuns = (
+  { labels }: BulkActionDeps,
+  { key }: UnlabelChange,
+  runs: readonly BulkRun[],
+): Promise<BulkResult[]> =>
   Promise.all(
     runs.map(async ({ n, run_id, labels: before }) => {
       if (before === null) return settled(n, false)
@@ -202,7 +201,7 @@ const formerOf = (text: string | null): FormerLabel[] => (text === null ? [] : (
 
 /** Restores labels as they were before an action. Runs whose labels of the key were changed since are skipped. */
 const restoreLabels = async (
-  { database, labels }: LabelDeps,
+  { database, labels }: BulkActionDeps,
   undone: Pick<BulkActionRow, 'action' | 'change' | 'author'>,
   runs: readonly BulkRun[],
 ): Promise<BulkResult[]> => {
@@ -282,17 +281,12 @@ const choosePart = (queries: Queries, action: BulkActionRow): Promise<ChosenPart
   return action.filter === null ? ofNamed(queries, action) : ofFilter(queries, action)
 }
 
-interface BulkPartDeps extends LabelDeps, RerunRunsDeps, DeleteRunsDeps {
-  database: Database
-  engine: Pick<Engine, 'start' | 'requestEnd'>
-}
-
 /** How long a part waits for runs to end. Rows that the journal is writing are asked again meanwhile. */
 const waitSeconds = 1
 /** Milliseconds after which the rest of a part is tried, such as reruns for which the server had no room. */
 const putOffMs = 1_000
 
-const cancelRuns = async ({ database, engine }: BulkPartDeps, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
+const cancelRuns = async ({ database, engine }: BulkActionDeps, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
   const open = new Set(
     await openAmong(
       database,
@@ -303,7 +297,11 @@ const cancelRuns = async ({ database, engine }: BulkPartDeps, runs: readonly Bul
   return runs.map(({ n, run_id }) => ({ n, outcome: open.has(run_id) ? 'done' : 'skipped' }))
 }
 
-const undoRuns = async (deps: BulkPartDeps, action: BulkActionRow, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
+const undoRuns = async (
+  deps: BulkActionDeps,
+  action: BulkActionRow,
+  runs: readonly BulkRun[],
+): Promise<BulkResult[]> => {
   const undone = action.undo_of && (await findBulkAction(deps.database, action.collection_id, action.undo_of))
   if (!undone) return runs.map(({ n }) => ({ n, outcome: 'skipped' }))
   return restoreLabels(deps, undone, runs)
@@ -312,7 +310,7 @@ const undoRuns = async (deps: BulkPartDeps, action: BulkActionRow, runs: readonl
 /** The work of each kind of action on the runs of a part. Repeating it changes nothing more. */
 const kinds: Record<
   BulkActionRow['action'],
-  (deps: BulkPartDeps, action: BulkActionRow, runs: readonly BulkRun[]) => Promise<BulkResult[]>
+  (deps: BulkActionDeps, action: BulkActionRow, runs: readonly BulkRun[]) => Promise<BulkResult[]>
 > = {
   label: (deps, action, runs) => labelRuns(deps, JSON.parse(action.change) as LabelChange, action, runs),
   unlabel: (deps, action, runs) => unlabelRuns(deps, JSON.parse(action.change) as UnlabelChange, runs),
@@ -324,7 +322,7 @@ const kinds: Record<
 
 /** Labels of the key that an action changes, by run; an undo uses those that the undone action noted. */
 const labelsBefore = async (
-  { database }: BulkPartDeps,
+  { database }: BulkActionDeps,
   action: BulkActionRow,
   runs: readonly (Omit<BulkRun, 'labels'> & { labels?: string | null })[],
 ): Promise<BulkRun[]> => {
@@ -341,19 +339,18 @@ const labelsBefore = async (
 }
 
 /** The part that was noted before, or the next one, noted now. */
-const partOf = async (deps: BulkPartDeps, action: BulkActionRow): Promise<{ part: BulkPart; runs: BulkRun[] }> => {
+const partOf = async (deps: BulkActionDeps, action: BulkActionRow): Promise<{ part: BulkPart; runs: BulkRun[] }> => {
   const { database } = deps
-  if (action.part === null) {
-    const { runs: chosen, ...part } = await choosePart(database, action)
-    await noteBulkPart(database, action, part, await labelsBefore(deps, action, chosen))
-    return { part, runs: await notedRuns(database, action.id, action.taken, action.taken + part.taken) }
-  }
-  const part = JSON.parse(action.part) as BulkPart
-  return { part, runs: await notedRuns(database, action.id, action.taken, action.taken + part.taken) }
+  const { id, taken } = action
+  const noted = async (part: BulkPart) => ({ part, runs: await notedRuns(database, id, taken, taken + part.taken) })
+  if (action.part !== null) return noted(JSON.parse(action.part))
+  const { runs: chosen, ...part } = await choosePart(database, action)
+  await noteBulkPart(database, action, part, await labelsBefore(deps, action, chosen))
+  return noted(part)
 }
 
 /** Carries out the next part of a claimed action, or the one under way when its process died. */
-const carryOutPart = async (deps: BulkPartDeps, action: BulkActionRow): Promise<void> => {
+const carryOutPart = async (deps: BulkActionDeps, action: BulkActionRow): Promise<void> => {
   const { database } = deps
   if (!(await mayStillWrite(database, action))) {
     await stopBulkAction(database, action.id, 'The key that asked for it may no longer write here')
@@ -363,13 +360,6 @@ const carryOutPart = async (deps: BulkPartDeps, action: BulkActionRow): Promise<
   const results = await kinds[action.action](deps, action, runs)
   if (results.length < runs.length) await putOffBulkPart(database, action, putOffMs)
   else await settleBulkPart(database, action, part, results)
-}
-
-interface BulkActionDeps extends BulkPartDeps {
-  engine: Pick<Engine, 'start' | 'requestEnd' | 'lookFor'>
-  /** Milliseconds since 1970. */
-  clock(): number
-  log: Logger
 }
 
 export interface BulkActions {
