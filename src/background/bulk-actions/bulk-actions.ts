@@ -362,7 +362,7 @@ const carryOutPart = async (deps: BulkActionDeps, action: BulkActionRow): Promis
   else await settleBulkPart(database, action, part, results)
 }
 
-export interface BulkActions {
+interface BulkActions {
   /** Looks for due parts now, without waiting for a heartbeat. */
   wake(): void
   /** Starts no further part; resolves when the one under way has ended. */
