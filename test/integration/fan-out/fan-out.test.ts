@@ -324,10 +324,10 @@ test('the time of one step ends its own runs, not those that another step beside
 })
 
 test('to cancel a parent ends everything below it, whenever it is asked', { timeout: 180_000 }, async () => {
-  const leaf = await server.task(child({ milliseconds: 30 }))
+  const leaf = await server.task(child({ milliseconds_path: 'init_params.item' }))
   const middle = await server.task(parent(leaf, { max_concurrency: 3 }))
   const top = await server.task(parent(middle, { item_param_name: 'items', max_concurrency: 5 }))
-  const items = Array.from({ length: 12 }, () => Array(20).fill(0))
+  const items = [...Array.from({ length: 11 }, () => Array(20).fill(30)), [60_000]] // the last keeps it from ending by itself
   for (let round = 0; round < 12; round++) {
     const { trajectory_id: id } = await server.start(top, { init_params: { items } })
     await new Promise((resolve) => setTimeout(resolve, round * 25))
