@@ -7,10 +7,10 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router'
+import { useTitle } from './data/browser.ts'
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { whenServed } from './data/server-away.ts'
 import { sessionState } from './data/session.ts'
-import { useTitle } from './data/title.ts'
 import { datasetSearch } from './pages/datasets/dataset-tabs.ts'
 import { playgroundSearch } from './pages/playground/search.ts'
 import { RunsPage } from './pages/runs/page.tsx'

@@ -1,10 +1,14 @@
-import type { QueryClient, QueryKey } from '@tanstack/react-query'
+import { type QueryClient, type QueryKey, queryOptions, useQuery } from '@tanstack/react-query'
 import { usageOfRun } from '../../src/model/gateway/model-totals.ts'
 import type { RunSummaryEvent } from '../../src/model/runs/run-events.ts'
+import type { StepCall, StepCallPage } from '../../src/model/runs/step-call.ts'
 import { api } from './api.ts'
 import { noteEvents, readAndCatchUp } from './catch-up.ts'
 import { keys } from './keys.ts'
-import { isOpen, type Run, type RunAddress, type RunStep } from './run.ts'
+import { isOpen, type Run, type RunAddress, type RunStep, type WholeStep } from './run.ts'
+
+/** The parameters of the path for a run. */
+const at = ({ collection, task, id }: RunAddress) => ({ collection, task, trajectory_id: id })
 
 /** Applies the events of one frame to a run. Returns the same run where nothing of it changed. */
 export const applyRunEvents = (run: Run | undefined, events: readonly RunSummaryEvent[]): Run | undefined => {
@@ -47,9 +51,7 @@ interface RunRead {
 export const runQuery = (place: RunAddress) => ({
   queryKey: keys.run(place.collection, place.task, place.id) as QueryKey,
   queryFn: async ({ client, queryKey, signal }: RunRead): Promise<Run> => {
-    const { collection, task, id } = place
-    const params = { collection, task, trajectory_id: id }
-    const read = () => api.getTrajectory({ params, query: { view: 'summary' }, signal })
+    const read = () => api.getTrajectory({ params: at(place), query: { view: 'summary' }, signal })
     const run = await readAndCatchUp<Run, RunSummaryEvent>(
       queryKey,
       read,
@@ -75,3 +77,69 @@ export const changeRun = (client: QueryClient, place: RunAddress, events: readon
   noteEvents(queryKey, events)
   client.setQueryData<Run>(queryKey, (known) => applyRunEvents(known, events))
 }
+
+/** Loads the log of a run, or of one step; events of the run make it stale. */
+export const useRunLog = (place: RunAddress, run: Pick<Run, 'workflow_id'>, step?: string) =>
+  useQuery({
+    queryKey: keys.runLog(place, step),
+    queryFn: ({ signal }) => {
+      const query = { ...(step === undefined ? {} : { step }), limit: 5_000 }
+      return api.getWorkflowLogs({ params: { workflow_id: run.workflow_id }, query, signal })
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+/** Parts of a step that may hold large values. */
+export type StepSection = 'inputs' | 'outputs' | 'config'
+
+/** Loads a step with its values. */
+export const useWholeStep = (place: RunAddress, step: string | undefined) =>
+  useQuery({
+    queryKey: keys.stepValues(place, step ?? ''),
+    queryFn: ({ signal }): Promise<WholeStep> => api.getStep({ params: { ...at(place), step: step ?? '' }, signal }),
+    enabled: step !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+/** Loads a value that the server left out; without `member` the whole part. */
+export const largeValueQuery = (place: RunAddress, step: string, of: StepSection, member: string | undefined) =>
+  queryOptions({
+    queryKey: [...keys.stepValues(place, step), of, member ?? null],
+    queryFn: ({ signal }): Promise<unknown> =>
+      api.getStepValue({
+        params: { ...at(place), step },
+        query: { of, ...(member === undefined ? {} : { member }) },
+        signal,
+      }),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+  })
+
+/** Maximum records that are loaded of one step. */
+const mostCalls = 2_000
+
+/** Loads what a step with tools has done so far; events of its run make it stale. */
+export const stepCallsQuery = (place: RunAddress, step: string) =>
+  queryOptions({
+    queryKey: [...keys.stepValues(place, step), 'calls'],
+    queryFn: async ({ signal }): Promise<StepCall[]> => {
+      const calls: StepCall[] = []
+      for (let after: number | null = -1; after !== null && calls.length < mostCalls; ) {
+        const page: StepCallPage = await api.listStepCalls({ params: { ...at(place), step }, query: { after }, signal })
+        for (const { call } of page.calls) calls.push(call)
+        after = page.next_after
+      }
+      return calls
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+  })
+
+/** Loads the parameters of a run, whatever their size. */
+export const initParamsQuery = (place: RunAddress) =>
+  queryOptions({
+    queryKey: ['init_params', place.collection, place.task, place.id],
+    queryFn: async ({ signal }) => (await api.getInitParams({ params: at(place), signal })) as Record<string, unknown>,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+  })

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useRef, useSyncExternalStore } from 'react'
 import type { FollowedEvent } from '../../src/client/follow.ts'
-import { useVisible } from './visible.ts'
+import { useVisible } from './browser.ts'
 
 /**
  * `off`: this page follows nothing. `paused`: nobody sees the tab. `stopped`: somebody wants to read without changes.

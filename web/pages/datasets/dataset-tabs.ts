@@ -1,3 +1,4 @@
+import type { Dataset } from '../../../src/model/data/dataset.ts'
 /** The tabs of a dataset, in their order. The first one is the page without a parameter. */
 export const datasetTabs = [
   ['items', 'Items'],
@@ -31,4 +32,10 @@ export const datasetSearch = (search: Record<string, unknown>): DatasetSearch =>
     return typeof value === 'string' && value !== '' ? [[name, value] as const] : []
   })
   return { ...(tab === 'items' ? {} : { tab }), ...Object.fromEntries(texts) }
+}
+
+/** What each tab of a dataset is given. */
+export interface DatasetProps {
+  collection: string
+  dataset: Dataset
 }

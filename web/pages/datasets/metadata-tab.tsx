@@ -1,6 +1,6 @@
 import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
 import { Empty } from '../../ui/empty.tsx'
-import type { DatasetProps } from './dataset-props.ts'
+import type { DatasetProps } from './dataset-tabs.ts'
 
 /** What describes a dataset: Croissant metadata, the schema of its items, and its splits. */
 const MetadataTab = ({ dataset }: DatasetProps) => {

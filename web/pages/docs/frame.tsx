@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react'
-import { useNarrow } from '../../data/narrow.ts'
+import { useNarrow } from '../../data/browser.ts'
 import { useStored } from '../../data/stored.ts'
 import { setTheme } from '../../data/theme.ts'
 import { PageLink } from '../../parts/page-link.tsx'

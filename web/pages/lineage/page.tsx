@@ -1,5 +1,5 @@
 import { useParams, useSearch } from '@tanstack/react-router'
-import { useTitle } from '../../data/title.ts'
+import { useTitle } from '../../data/browser.ts'
 import LineageView, { type LineageOf } from '../../parts/lineage/lineage-view.tsx'
 import { Empty } from '../../ui/empty.tsx'
 

@@ -1,10 +1,10 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { memo, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
+import { useTitle } from '../../data/browser.ts'
 import { useNow } from '../../data/clock.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
-import { useTitle } from '../../data/title.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { AddFilter, FilterChips } from '../../parts/filters/filter-bar.tsx'
 import {

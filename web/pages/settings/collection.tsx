@@ -1,11 +1,10 @@
 import { useParams } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
+import { useTitle } from '../../data/browser.ts'
 import { lazyPart } from '../../data/server-away.ts'
-import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
-import { SettingsFrame } from './frame.tsx'
-import type { CollectionPlace } from './place.ts'
+import { type CollectionPlace, SettingsFrame } from './frame.tsx'
 import { type CollectionSection, collectionSections, readSection } from './sections.ts'
 
 const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {

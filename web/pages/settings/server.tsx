@@ -1,7 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
+import { useTitle } from '../../data/browser.ts'
 import { lazyPart } from '../../data/server-away.ts'
-import { useTitle } from '../../data/title.ts'
 import { useWhoami } from '../../data/whoami.ts'
 import { SettingsFrame } from './frame.tsx'
 import { readSection, type ServerSection, serverSections } from './sections.ts'

@@ -1,7 +1,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
+import { useTitle } from '../../data/browser.ts'
 import { pathAfter, signIn } from '../../data/sign-in.ts'
-import { useTitle } from '../../data/title.ts'
 import { errorText } from '../../parts/problem.tsx'
 import { SignInForm } from '../../parts/sign-in-form.tsx'
 import { CopyLine } from '../../ui/copy.tsx'

@@ -4,7 +4,7 @@ import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { Confirm, Lost } from '../../parts/form-dialog.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import type { TaskPlaceProps } from './place.ts'
+import type { TaskPlaceProps } from './use-task.ts'
 
 /** From so many runs on the name has to be typed. */
 const manyRuns = 100

@@ -7,10 +7,9 @@ import { useCurrentInView } from '../../ui/current-in-view.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { tabClass } from '../../ui/tabs.tsx'
-import type { TaskPlaceProps } from './place.ts'
 import { runbookPlaces } from './runbook/runbook-places.ts'
 import { readTaskTab, type TaskTab, taskTabs } from './tabs.ts'
-import { useTask } from './use-task.ts'
+import { type TaskPlaceProps, useTask } from './use-task.ts'
 
 const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps>> = {
   run: lazyPart(() => import('./run/page.tsx')),

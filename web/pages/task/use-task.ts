@@ -3,6 +3,11 @@ import { memberText } from '../../../src/lib/json/json-text.ts'
 import type { Task } from '../../../src/model/workflows/task.ts'
 import { apiCall } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
+/** Says which task a tab is about. */
+export interface TaskPlaceProps {
+  collection: string
+  task: string
+}
 
 /** A task as it was read, with what is needed to change it. */
 export interface ReadTask {

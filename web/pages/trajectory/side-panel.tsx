@@ -1,5 +1,5 @@
 import { type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
-import { useWholeStep } from '../../data/step.ts'
+import { useWholeStep } from '../../data/run-query.ts'
 import { asksModel } from '../../parts/conversation/conversation.ts'
 import { Decide } from '../../parts/decide.tsx'
 import { PageLink } from '../../parts/page-link.tsx'

@@ -1,5 +1,5 @@
 import { type ReactNode, useMemo, useState } from 'react'
-import { useNarrow } from '../../data/narrow.ts'
+import { useNarrow } from '../../data/browser.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { SelectField, TextField } from '../../ui/field.tsx'
 import { type Direction, SortHead } from '../../ui/sort-head.tsx'

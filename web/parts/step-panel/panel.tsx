@@ -5,8 +5,7 @@ import type { LargeValue } from '../../../src/model/runs/step.ts'
 import type { StepAttempt } from '../../../src/model/runs/step-attempts.ts'
 import type { StepCall } from '../../../src/model/runs/step-call.ts'
 import { isCarriedOver, type Run, type RunAddress, type RunStep, type WholeStep } from '../../data/run.ts'
-import { useStepLog } from '../../data/run-log.ts'
-import { largeValueQuery, stepCallsQuery, useWholeStep } from '../../data/step.ts'
+import { largeValueQuery, stepCallsQuery, useRunLog, useWholeStep } from '../../data/run-query.ts'
 import { clockText, durationText } from '../../text/times.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
@@ -341,7 +340,7 @@ const Attempts = ({ attempts }: { attempts: readonly StepAttempt[] }) => (
 
 /** The log of one step. */
 const LogOfStep = ({ run, place, step }: { run: Run; place: RunAddress; step: string }) => {
-  const { data, error, refetch } = useStepLog(place, run, step)
+  const { data, error, refetch } = useRunLog(place, run, step)
   if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return <p className="p-4 text-muted">Loading…</p>
   return <Log events={data.events} note={data.next_cursor === null ? undefined : 'the first 5,000 lines'} />

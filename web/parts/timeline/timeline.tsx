@@ -1,6 +1,6 @@
 import { type KeyboardEvent, memo, type PointerEvent, useMemo, useRef, useState } from 'react'
+import { useNarrow } from '../../data/browser.ts'
 import { useNowWith } from '../../data/clock.ts'
-import { useNarrow } from '../../data/narrow.ts'
 import { useRows } from '../../data/rows.ts'
 import { isOpen, type Run } from '../../data/run.ts'
 import { durationText } from '../../text/times.ts'

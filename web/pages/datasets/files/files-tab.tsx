@@ -15,7 +15,7 @@ import { bytesText } from '../../../text/numbers.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { DatasetProps } from '../dataset-props.ts'
+import type { DatasetProps } from '../dataset-tabs.ts'
 
 type DataPreview = Awaited<ReturnType<typeof api.previewDatasetData>>
 type DataColumn = DataPreview['columns'][number]

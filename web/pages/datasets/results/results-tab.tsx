@@ -14,7 +14,7 @@ import { Empty } from '../../../ui/empty.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { DatasetProps } from '../dataset-props.ts'
+import type { DatasetProps } from '../dataset-tabs.ts'
 
 /** States of the result of an item, the order in which they are shown, and the mark of each. */
 const resultStates = [

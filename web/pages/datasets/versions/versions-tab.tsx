@@ -16,7 +16,7 @@ import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { DatasetProps } from '../dataset-props.ts'
+import type { DatasetProps } from '../dataset-tabs.ts'
 
 const marks = { added: '+', removed: '−', changed: '≠' } as const
 

@@ -8,9 +8,7 @@ import { momentText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import type { CollectionPlace } from '../place.ts'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 
 const verbs: Readonly<Record<string, string>> = {
   signIn: 'Signed in',

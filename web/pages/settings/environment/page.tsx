@@ -13,9 +13,7 @@ import { Empty } from '../../../ui/empty.tsx'
 import { Checkbox, TextArea, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import type { CollectionPlace } from '../place.ts'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 
 /** What a text of NAME=value lines sets, or the first line that is none. */
 type EnvFile = { variables: Record<string, string> } | { line: number; reason: string }

@@ -10,10 +10,8 @@ import { bytesText } from '../../../text/numbers.ts'
 import { momentText } from '../../../text/times.ts'
 import { Button } from '../../../ui/button.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 import { useUsage } from '../limits/settings-query.ts'
-import type { CollectionPlace } from '../place.ts'
 
 /** What a collection is, and how it is deleted. */
 const GeneralPage = ({ collection }: CollectionPlace) => {

@@ -1,7 +1,5 @@
 import { Problem } from '../../../parts/problem.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import type { CollectionPlace } from '../place.ts'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 import type { SettingField } from './setting-fields.ts'
 import { SettingsForm } from './settings-form.tsx'
 import { useSettings } from './settings-query.ts'

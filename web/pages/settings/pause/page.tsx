@@ -8,9 +8,7 @@ import { PauseList, usePauses } from '../../../parts/paused.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { TextField } from '../../../ui/field.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import type { CollectionPlace } from '../place.ts'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 
 /** Stops the work of a collection for a while, and lets it go on. */
 const PausePage = ({ collection }: CollectionPlace) => {

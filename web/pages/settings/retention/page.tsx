@@ -12,10 +12,8 @@ import { dayText } from '../../../text/times.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 import { type ReadSettings, settingsKey, useSettings } from '../limits/settings-query.ts'
-import type { CollectionPlace } from '../place.ts'
 import {
   changeOfRules,
   isFaulty,

@@ -13,8 +13,7 @@ import { SignOutEverywhere } from '../../../parts/sign-out-everywhere.tsx'
 import { agoText, momentText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { CommandLines, SettingsHeading } from '../frame.tsx'
 
 const browsers: readonly (readonly [RegExp, string])[] = [
   [/\bEdgA?\//, 'Edge'],

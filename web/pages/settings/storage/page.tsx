@@ -3,13 +3,10 @@ import { useWhoami } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { bytesText, countText } from '../../../text/numbers.ts'
 import { agoText } from '../../../text/times.ts'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { type CollectionPlace, CommandLines, SettingsHeading, UsageMeter } from '../frame.tsx'
 import type { SettingField } from '../limits/setting-fields.ts'
 import { SettingsForm } from '../limits/settings-form.tsx'
 import { useSettings, useUsage } from '../limits/settings-query.ts'
-import type { CollectionPlace } from '../place.ts'
-import { UsageMeter } from '../usage-meter.tsx'
 
 const quotaFields: SettingField[] = [
   {

@@ -5,8 +5,7 @@ import { agoText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Icon } from '../../../ui/icon.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { CommandLines, SettingsHeading } from '../frame.tsx'
 import { useSystem } from './system-query.ts'
 
 type Provider = SystemState['providers'][number]

@@ -2,10 +2,8 @@ import { useQuery } from '@tanstack/react-query'
 import { api } from '../../../data/api.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import { CheckList } from './check-list.tsx'
-import { Facts } from './facts.tsx'
+import { CommandLines, SettingsHeading } from '../frame.tsx'
+import { CheckList, Facts } from './facts.tsx'
 
 const ability = (isolates: boolean, runsImages: boolean): string =>
   [isolates ? 'keeps agents apart from the machine' : 'isolates nothing', runsImages ? 'runs container images' : '']

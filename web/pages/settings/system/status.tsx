@@ -3,10 +3,8 @@ import { useNow } from '../../../data/clock.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { bytesText } from '../../../text/numbers.ts'
 import { agoText, durationText } from '../../../text/times.ts'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import { CheckList } from './check-list.tsx'
-import { Facts } from './facts.tsx'
+import { CommandLines, SettingsHeading } from '../frame.tsx'
+import { CheckList, Facts } from './facts.tsx'
 import { useSystem } from './system-query.ts'
 
 const mostCounted = 10_000

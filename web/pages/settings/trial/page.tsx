@@ -7,10 +7,7 @@ import { countText } from '../../../text/numbers.ts'
 import { agoText } from '../../../text/times.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
-import type { CollectionPlace } from '../place.ts'
-import { UsageMeter } from '../usage-meter.tsx'
+import { type CollectionPlace, CommandLines, SettingsHeading, UsageMeter } from '../frame.tsx'
 
 const states = {
   inactive: 'Not begun.',

@@ -15,10 +15,8 @@ import { Checkbox, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { Tabs } from '../../../ui/tabs.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
 import { settingsKey, useSettings } from '../limits/settings-query.ts'
-import type { CollectionPlace } from '../place.ts'
 import { SecretOnce } from '../secret-once.tsx'
 
 type ListedDelivery = Awaited<ReturnType<typeof api.listCollectionDeliveries>>['deliveries'][number]

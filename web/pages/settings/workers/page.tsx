@@ -7,8 +7,7 @@ import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText, momentText } from '../../../text/times.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import { CommandLines } from '../command-lines.tsx'
-import { SettingsHeading } from '../heading.tsx'
+import { CommandLines, SettingsHeading } from '../frame.tsx'
 
 /** How often the page asks again while it is looked at. */
 const refreshMs = 5_000

@@ -19,7 +19,7 @@ import { Menu } from '../../../ui/menu.tsx'
 import { Status, StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { JobPage, jobsOfPage, whileOpen } from '../jobs/job-page.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 import { RowSource, useRowChoice } from './row-source.tsx'
 
 const batchQueries = {

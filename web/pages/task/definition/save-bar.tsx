@@ -9,8 +9,7 @@ import { Dialog } from '../../../ui/dialog.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { keysText } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
-import type { TaskPlaceProps } from '../place.ts'
-import { type ReadTask, readTask, taskOfAnswer } from '../use-task.ts'
+import { type ReadTask, readTask, type TaskPlaceProps, taskOfAnswer } from '../use-task.ts'
 
 interface SaveBarProps {
   place: TaskPlaceProps

@@ -11,7 +11,7 @@ import { Button } from '../../../ui/button.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { Status, StatusMark, statusWord } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 
 type Judged = Evaluation['judges'][number]
 type Item = Evaluation['items'][number]

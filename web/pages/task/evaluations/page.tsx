@@ -5,7 +5,7 @@ import { Button, IconButton } from '../../../ui/button.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { RowSource, useRowChoice } from '../batches/row-source.tsx'
 import { type Job, JobPage, jobsOfPage } from '../jobs/job-page.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 import { EvaluationView, evaluationQueries } from './evaluation-view.tsx'
 
 /** What is entered about a judge. */

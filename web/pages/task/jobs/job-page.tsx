@@ -1,9 +1,9 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
+import { useTitle } from '../../../data/browser.ts'
 import { useNow } from '../../../data/clock.ts'
 import { paged } from '../../../data/paged.ts'
-import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { countText } from '../../../text/numbers.ts'
@@ -11,7 +11,7 @@ import { agoText } from '../../../text/times.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Status } from '../../../ui/status.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 /** Work over the rows of a table, as a list shows it: a batch or an evaluation. */
 export interface Job {
   id: string

@@ -5,8 +5,8 @@ import { isObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
 import type { Routine } from '../../../../src/model/routine.ts'
 import type { RoutineFires } from '../../../../src/model/routine-fires.ts'
 import { api } from '../../../data/api.ts'
+import { useTitle } from '../../../data/browser.ts'
 import { useNow } from '../../../data/clock.ts'
-import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
@@ -18,7 +18,7 @@ import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { Status } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 
 type Cadence = Routine['cadence']
 

@@ -5,7 +5,7 @@ import type { RunbookFrontMatter, RunbookParameter, RunbookVerdict } from '../..
 import type { RunbookAgent } from '../../../../src/model/runbooks/runbook-agents.ts'
 import type { RunbookPreflight } from '../../../../src/model/runbooks/runbook-request.ts'
 import { api } from '../../../data/api.ts'
-import { useNarrow } from '../../../data/narrow.ts'
+import { useNarrow } from '../../../data/browser.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useSettled } from '../../../data/settled.ts'
 import type { MarkdownHandle } from '../../../parts/editor/markdown-editor.tsx'

@@ -4,8 +4,8 @@ import { useState } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import type { DailyStats } from '../../../../src/model/runs/daily-stats.ts'
 import { api } from '../../../data/api.ts'
+import { useTitle } from '../../../data/browser.ts'
 import { useNow } from '../../../data/clock.ts'
-import { useTitle } from '../../../data/title.ts'
 import { type BarSeries, Bars, type ChartBar } from '../../../parts/chart/bars.tsx'
 import { type BarPart, ShareBar } from '../../../parts/chart/share-bar.tsx'
 import { Problem } from '../../../parts/problem.tsx'
@@ -14,7 +14,7 @@ import { agoText, durationText, everyDay, firstDay } from '../../../text/times.t
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
-import type { TaskPlaceProps } from '../place.ts'
+import type { TaskPlaceProps } from '../use-task.ts'
 
 const fills: Partial<Record<string, string>> = { completed: 'fill-ok', failed: 'fill-bad', running: 'fill-run' }
 

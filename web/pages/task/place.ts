@@ -1,5 +1,0 @@
-/** Says which task a tab is about. */
-export interface TaskPlaceProps {
-  collection: string
-  task: string
-}
