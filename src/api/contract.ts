@@ -30,6 +30,7 @@ import { stepTemplatesContract } from './step-templates/contract.ts'
 import { stepsContract } from './steps/contract.ts'
 import { systemContract } from './system/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
+import { tracesContract } from './traces/contract.ts'
 import { labelsContract, trajectoriesContract } from './trajectories/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
 import { workersContract } from './workers/contract.ts'
@@ -55,6 +56,7 @@ export const contract = {
   ...webhooksContract,
   ...statsContract,
   ...ingestContract,
+  ...tracesContract,
   ...labelsContract,
   ...eventsContract,
   ...filesContract,

@@ -351,6 +351,7 @@ export const about = {
     Runs: 'Starting, finding, changing and repeating runs of tasks.',
     Batches: 'A run for each of many items.',
     Evaluations: 'A run for each of many items, and a judgement of every run.',
+    Traces: 'What other programs export: their traces, as runs that nobody executes.',
     Trajectories: 'The record of a run: its steps, values, files, events and logs.',
     Routines: 'Runs on a schedule.',
     Approvals: 'Steps that wait for the decision of a person.',

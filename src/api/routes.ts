@@ -31,6 +31,7 @@ import { stepTemplatesRoutes } from './step-templates/routes.ts'
 import { stepsRoutes } from './steps/routes.ts'
 import { systemRoutes } from './system/routes.ts'
 import { tasksRoutes } from './tasks/routes.ts'
+import { tracesRoutes } from './traces/routes.ts'
 import { trajectoriesRoutes } from './trajectories/routes.ts'
 import { webhooksRoutes } from './webhooks/routes.ts'
 import { workersRoutes } from './workers/routes.ts'
@@ -55,6 +56,7 @@ const resources = [
   webhooksRoutes,
   statsRoutes,
   ingestRoutes,
+  tracesRoutes,
   eventsRoutes,
   filesRoutes,
   keysRoutes,

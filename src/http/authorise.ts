@@ -57,6 +57,17 @@ export const refuseOtherPages = (headers: IncomingHttpHeaders, publicOrigin: str
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD'
 
+/** The password of Basic authentication as a bearer token; undefined for another scheme. */
+const bearerOfBasic = (header: string): string | undefined => {
+  const packed = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1]
+  return (
+    packed &&
+    `Bearer ${Buffer.from(packed, 'base64')
+      .toString()
+      .replace(/^[^:]*:/, '')}`
+  )
+}
+
 /**
  * Reads the credentials of a request. An Authorization header always wins; some calls may bring it as `x-api-key`. Both
  * halves of a session count everywhere, but a page of another server may change nothing. The cookie alone counts only where the
@@ -64,11 +75,11 @@ const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD
  */
 export const credentialsOf = (
   { method, incoming: { headers } }: Pick<Exchange, 'method' | 'incoming'>,
-  { apiKeyHeader, cookieReads }: Endpoint,
+  { apiKeyHeader, basicAuth, cookieReads }: Endpoint,
   publicOrigin: string | undefined,
 ): Credentials | undefined => {
   const { authorization, 'x-api-key': key } = headers
-  if (authorization) return { kind: 'token', header: authorization }
+  if (authorization) return { kind: 'token', header: (basicAuth && bearerOfBasic(authorization)) || authorization }
   if (apiKeyHeader && key !== undefined) return { kind: 'token', header: `Bearer ${key}` }
   const half = headers[sessionHeader]
   const cookie = sessionCookie(headers)

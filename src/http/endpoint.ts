@@ -72,6 +72,8 @@ export interface Endpoint {
   errorBody: ErrorBody
   /** Whether the token may also come as `x-api-key`, where Anthropic's clients send it. */
   apiKeyHeader: boolean
+  /** Whether the token may also come as the password of Basic authentication, where Langfuse's clients send it. */
+  basicAuth: boolean
   /** Does the cookie of a session do, without its other half? Pages show files by it: `<img>` sends no header. */
   cookieReads: boolean
 }
@@ -101,6 +103,7 @@ type Filled =
   | 'errors'
   | 'errorBody'
   | 'apiKeyHeader'
+  | 'basicAuth'
   | 'cookieReads'
 
 type Definition = Omit<Endpoint, Filled> & Partial<Pick<Endpoint, Filled>>
@@ -171,6 +174,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     errors: [],
     errorBody: 'detail',
     apiKeyHeader: false,
+    basicAuth: false,
     cookieReads: false,
     ...definition,
   }

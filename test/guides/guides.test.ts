@@ -118,6 +118,12 @@ it('the gateway, and what it records', async () => {
   expect(records).toMatch(/^cost +\$0\.00021$/m)
 })
 
+it('a trace of another program', async () => {
+  const [printed] = await follow('traces')
+  expect(printed).toContain('answer')
+  expect(printed).toMatch(/gpt-4o-mini|15 tokens|12/)
+})
+
 it('a tool over MCP', async () => {
   const [called] = await follow('mcp')
   expect(JSON.parse(called ?? '').result.content[0].text).toContain('find-the-fault')

@@ -99,6 +99,7 @@ export const importRules: ImportRule[] = [
     ],
   },
   { of: 'datasets/croissant/', may: ['datasets/croissant/', 'lib/', 'model/'], packages: [] },
+  { of: 'traces/', may: ['traces/', 'lib/'] },
   { of: 'datasets/preview/', may: ['datasets/preview/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -118,6 +119,7 @@ export const importRules: ImportRule[] = [
       'datasets/croissant/run-report.ts',
       'datasets/preview/preview.ts',
       'datasets/preview/run-preview.ts',
+      'traces/',
       'http/',
       'lib/',
       'model/',

@@ -26,6 +26,8 @@ import { fillPlaceholders } from '../../src/lib/text/placeholders.ts'
 import { hasModelForm } from '../../src/sandbox/runbooks/format/model-names.ts'
 import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { fillCommand } from '../../src/sandbox/runbooks/verify/fill-command.ts'
+import { readSpan } from '../../src/traces/conventions.ts'
+import { type OtlpFormat, readExport } from '../../src/traces/otlp.ts'
 
 interface Row {
   /** Files of src that read it. */
@@ -71,6 +73,14 @@ const outputs = '# T\n\n## Required Output Files\n\n| File | D |\n|--|--|\n'
 const frontMatter = (unit: string, before = '') => validateRunbook(`---\n${filled(unit, 32 * kib, before)}\n---\n# T\n`)
 const numbered = (make: (at: number) => string) => Array.from({ length: 6_000 }, (_, at) => make(at)).join('')
 const members = (count: number) => Array.from({ length: count }, (_, at) => `"m${at}":0`).join(',')
+/** Reads an export as the server does; one that is refused is read, too. */
+function* read(body: Buffer, format: OtlpFormat): Pieces<unknown> {
+  try {
+    return yield* readExport(body, format, 1_000_000)
+  } catch (error) {
+    return error
+  }
+}
 const refused = (work: () => unknown): unknown => {
   try {
     return work()
@@ -336,6 +346,36 @@ export const parsers: Record<string, Row> = {
         work: readJsonBytes,
       }),
     },
+  },
+  'OTLP of other programs': {
+    files: ['traces/otlp.ts'],
+    packages: ['protobufjs'],
+    inPieces: {
+      ...prepared(['0a00', '0a021200', '0a0412021200', '1801'], {
+        make: (unit) => Buffer.alloc(mostBody, Buffer.from(unit, 'hex')),
+        work: (body) => read(body, 'protobuf'),
+      }),
+      ...prepared(['{},', '{"scopeSpans":[{"spans":[{}]}]},'], {
+        make: (unit) => Buffer.from(`{"resourceSpans":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),
+        work: (body) => read(body, 'json'),
+      }),
+      ...prepared(
+        ['{"key":"a","value":{"stringValue":"b"}},', '{"key":"a","value":{"arrayValue":{"values":[{},{},{}]}}},'],
+        {
+          make: (unit) =>
+            Buffer.from(
+              `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"${'ab'.repeat(16)}","spanId":"${'ab'.repeat(8)}","startTimeUnixNano":"1767607200000000000","attributes":[${filled(unit, 2 * kib * kib).slice(0, -1)}]}]}]}]}`,
+            ),
+          work: (body) => read(body, 'json'),
+        },
+      ),
+    },
+    inThread: byUnit(['llm.input_messages.1.message.role', 'gen_ai.prompt.7', 'a'], (unit) => {
+      const attributes = Object.fromEntries(
+        Array.from({ length: 10_000 }, (_, at) => [unit.replace(/\d|$/, String(at)), '[{"role":"user"}]']),
+      )
+      readSpan({ attributes })
+    }),
   },
   'JSON in answers of models': {
     files: ['activities/judge/read-verdict.ts', 'activities/judge/read-label.ts'],

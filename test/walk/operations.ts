@@ -560,6 +560,22 @@ export const operations: Record<string, Operation> = {
       mixed: { task: 'own', ingested: 'own' },
     },
   ),
+  exportTraces: write(
+    (place) => ({
+      path: '/v1/traces',
+      headers: { 'X-Jetty-Collection': place.collection },
+      body: { resourceSpans: [] },
+    }),
+    {
+      reaching: () => [
+        [
+          { path: '/v1/traces', headers: { 'X-Jetty-Collection': 'nowhere' }, body: { resourceSpans: [] } },
+          404,
+          'Collection not found',
+        ],
+      ],
+    },
+  ),
   addLabel: write((place) => ({
     path: `/api/v1/trajectory/${run(place)}/labels`,
     body: { key: 'quality', value: 'good', author: 'ann' },

@@ -5,7 +5,7 @@ import { usageOfRun } from '../../model/gateway/model-totals.ts'
 import { approvalActivity } from '../../model/runs/approval.ts'
 import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import { placementLabels } from '../../model/runs/placement.ts'
-import type { Step, StepLog, StepSummary } from '../../model/runs/step.ts'
+import type { Step, StepLog, StepSpan, StepSummary } from '../../model/runs/step.ts'
 import { type AttemptAttributes, attemptsAmong, type StepAttempt } from '../../model/runs/step-attempts.ts'
 import type { CallTokens, StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
@@ -270,8 +270,9 @@ const stepHead = (
 ): ObjectMembers<StepSummary> => {
   const { activity, dependsOn, decidedBy } = definition.step(step.name)
   const used = usageOf(step)
+  const span = step.span === null ? undefined : (JSON.parse(step.span) as StepSpan)
   return {
-    activity: new WrittenJson(activity),
+    activity: span ? span.kind : new WrittenJson(activity),
     key: step.name,
     status: step.status,
     error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,
@@ -289,6 +290,7 @@ const stepHead = (
     attempts: shownAttempts(step),
     usage: used && callTokens(used),
     cost_usd: used?.cost_usd,
+    span,
   }
 }
 

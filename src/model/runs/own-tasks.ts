@@ -47,11 +47,15 @@ const batchWorkflow = {
   steps: ['runs'],
 }
 
-/** Each run has a workflow of its own. */
+/** Task of traces of other programs whose sender names none. */
+export const tracesTask = '_traces'
+
+/** Each run has a workflow of its own, or, as a trace, none. */
 const noWorkflow = '{"steps":[]}'
 
 const tasks: Record<string, OwnTask> = {
   ...Object.fromEntries(shapes.map((shape) => [callTask(shape), ofCalls(shape)])),
+  [tracesTask]: { workflow: noWorkflow, description: 'Traces of another program' },
   [tryTask]: { workflow: noWorkflow, description: 'Steps that were tried in an editor, recorded by the server' },
   [batchTask]: { workflow: JSON.stringify(batchWorkflow), description: 'Batches, recorded by the server' },
   [evaluationTask]: { workflow: noWorkflow, description: 'Evaluations, recorded by the server' },

@@ -67,6 +67,18 @@ const stepWaitSchema = z
   })
   .meta({ id: 'StepWait' })
 
+/** The span of another program that a step records. */
+const stepSpanSchema = z
+  .object({
+    id: z.string().describe('Id of the span: 16 hexadecimal digits.'),
+    parent: z.string().nullable().describe('Id of the span that it is part of; null for the root of its trace.'),
+    name: z.string().describe('Its name; that of the step has a number where several have the same.'),
+    kind: z.string().describe('What it is by the conventions that it follows; also the activity of the step.'),
+    scope: z.string().describe('The library that made it.'),
+  })
+  .meta({ id: 'StepSpan' })
+export type StepSpan = z.infer<typeof stepSpanSchema>
+
 /** One step of a run, as recorded. */
 export const stepSchema = z
   .object({
@@ -109,6 +121,7 @@ export const stepSchema = z
       .optional()
       .describe('Tokens of the model calls of all its attempts; only of a step that called a model itself.'),
     cost_usd: z.number().nullable().optional().describe('What they cost in US dollars; null when a price is unknown.'),
+    span: stepSpanSchema.optional().describe('Only of a step that records a span of another program.'),
     attempts: z
       .array(stepAttemptSchema)
       .optional()
@@ -138,6 +151,7 @@ export const stepSummarySchema = stepSchema
     attempts: true,
     usage: true,
     cost_usd: true,
+    span: true,
   })
   .meta({ id: 'StepSummary' })
 export type StepSummary = z.infer<typeof stepSummarySchema>

@@ -35,6 +35,7 @@ const removeRunRows = change(
   `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
      l as (delete from labels where run_id = any($1)), m as (delete from run_spending where run_id = any($1)),
      e as (delete from step_events where run_id = any($1)), f as (delete from step_calls where run_id = any($1)),
+     sp as (delete from spans where run_id = any($1)),
      q as (delete from webhook_queue where run_id = any($1)),
      a as (delete from webhook_attempts where run_id = any($1)),
      c as (delete from label_counts where (task_id, key, value_md5) in (

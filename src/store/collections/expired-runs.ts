@@ -282,6 +282,7 @@ const removeRows = change(
    s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
    m as (delete from run_spending where run_id = any($1)),
    e as (delete from step_events where run_id = any($1)), f as (delete from step_calls where run_id = any($1)),
+   sp as (delete from spans where run_id = any($1)),
    q as (delete from webhook_queue where run_id = any($1)), a as (delete from webhook_attempts where run_id = any($1))
    delete from runs where id = any($1)`,
   (runs: string[], collectionId: number) => [runs, otherShard(), collectionId],

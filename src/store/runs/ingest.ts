@@ -71,7 +71,7 @@ export const ingestRun = async (
   const task = await holdTask(queries, place)
   if (!task) return undefined
   const times = timesOf(run, undefined)
-  const row = { id: newRunKey(), collectionId: place.collection.id, taskId: task.id }
+  const row = { id: newRunKey(), collectionId: place.collection.id, taskId: task.id, workflow }
   const name = `${place.collection.name}/${task.name}`
   const made = await insertRun(queries, row, name, run, times)
   if (made !== undefined) {
@@ -89,7 +89,7 @@ export const ingestRun = async (
 const labelsNow = async (queries: Queries, runKey: string): Promise<string> =>
   (await labelTextsOf(queries, [runKey]))[0] ?? '[]'
 
-interface Times {
+export interface Times {
   createdMs: number
   completedMs: number
 }
@@ -102,7 +102,7 @@ const timesOf = (run: IngestedRun, before: number | undefined): Times => {
 
 const countOf = (status: RunStatus, times: Times, failed = status === 'failed'): IngestedTotals => {
   const ms = times.completedMs - times.createdMs
-  return { status, endedMs: times.completedMs, ms, step: { name: stepName, seq: 0, failed, ms } }
+  return { status, endedMs: times.completedMs, ms, steps: [{ name: stepName, seq: 0, failed, ms }] }
 }
 
 const lockTask = queryOne(
@@ -116,9 +116,9 @@ const lockTask = queryOne(
  * Locks the task: its deletion, or its collection's, waits for this transaction and then finds the run. The lock also
  * assigns the transaction id before change numbers are drawn, which watchers of a collection rely on.
  */
-const holdTask = async (
+export const holdTask = async (
   queries: Queries,
-  { collection, task, stub }: IngestPlace,
+  { collection, task, stub }: Pick<IngestPlace, 'collection' | 'task' | 'stub'>,
 ): Promise<{ id: number; name: string } | undefined> => {
   for (;;) {
     const found = await lockTask(queries, collection.id, task)
@@ -133,11 +133,11 @@ const holdTask = async (
 const mostDraws = 20
 
 /** Inserts a run and returns its id; undefined when the given id exists. */
-const insertRun = async (
+export const insertRun = async (
   queries: Queries,
-  row: { id: string; collectionId: number; taskId: number },
+  row: { id: string; collectionId: number; taskId: number; workflow: string },
   name: string,
-  run: IngestedRun,
+  run: Omit<IngestedRun, 'outputs' | 'usage' | 'replacing' | 'labels'>,
   times: Times,
 ): Promise<string | undefined> => {
   for (let draws = 0; draws < mostDraws; draws++) {
@@ -153,7 +153,7 @@ const insertRun = async (
        on conflict do nothing returning id`,
       [
         ...[row.id, id, `${name.replaceAll('/', '-')}--${id}`, row.collectionId, row.taskId, name],
-        ...[definitionHash(workflow), workflow, run.inputs, run.author, run.status, run.params],
+        ...[definitionHash(row.workflow), row.workflow, run.inputs, run.author, run.status, run.params],
         ...[times.createdMs, times.completedMs, run.recordedBy, run.trajectoryId === undefined, run.costUsd],
       ],
     )
@@ -273,10 +273,15 @@ const writeStep = async (
   )
 }
 
-const giveLabels = async (
+export const giveLabels = async (
   queries: Queries,
   runKey: string,
-  { labels, author, recordedBy, replacing }: IngestedRun,
+  {
+    labels,
+    author,
+    recordedBy,
+    replacing,
+  }: Pick<IngestedRun, 'labels' | 'author' | 'recordedBy'> & Partial<Pick<IngestedRun, 'replacing'>>,
   most: number,
 ): Promise<void> => {
   const given = labels.map((label) => ({ runId: runKey, ...label, author, recordedBy, replacing }))
@@ -284,7 +289,7 @@ const giveLabels = async (
   if (written.includes(undefined)) throw new AppError('invalid', `A run has at most ${most} labels`)
 }
 
-const countRun = change(
+export const countRun = change(
   'count_ingested_run',
   `insert into run_counts (task_id, shard, total) values ($1, $2, 1)
      on conflict (task_id, shard) do update set total = run_counts.total + 1`,

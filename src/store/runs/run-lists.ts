@@ -163,7 +163,7 @@ const upToMark = (source: string, order: RunSource['order']): { before: string; 
 export const stepSummariesOf = query(
   'step_summaries_of',
   stepSummary,
-  `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.origin, s.usage, s.started_at, s.wake_at, s.ended_at,
+  `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.origin, s.usage, s.span, s.started_at, s.wake_at, s.ended_at,
        case when s.attempt > 1 then s.warnings end as warnings
      from steps s where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
   (runKeys: string[]) => [runKeys],

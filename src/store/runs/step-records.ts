@@ -7,7 +7,7 @@ import { type StepRecord, type StoredStep, steps, storedStep } from './step-row.
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
   coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
-  s.error, s.warnings, s.origin, s.usage, s.changed, s.started_at, s.wake_at, s.ended_at`
+  s.error, s.warnings, s.origin, s.usage, s.span, s.changed, s.started_at, s.wake_at, s.ended_at`
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 /** Columns of a run that are known only after its end. */
@@ -93,7 +93,7 @@ export const stepsOf = async (
 /** Columns of a step without its values. */
 const outlineColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, null as inputs, null as outputs,
   null as inputs_payload, null as outputs_payload, 0 as payload_bytes,
-  s.error, s.warnings, s.origin, s.usage, s.changed, s.started_at, s.wake_at, s.ended_at`
+  s.error, s.warnings, s.origin, s.usage, s.span, s.changed, s.started_at, s.wake_at, s.ended_at`
 
 const selectChanges = (columns: string, joins: string) => `select ${columns} from steps s ${joins}
      where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`

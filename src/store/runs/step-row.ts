@@ -15,6 +15,8 @@ export const steps = table('steps', {
   origin: orNull(text),
   /** JSON text: what its model calls used; null if it made none. */
   usage: orNull(text),
+  /** JSON text: the span of another program's trace that it records; null if it was executed here. */
+  span: orNull(text),
   changed: bigint,
   started_at: moment,
   /** Set while it executes nothing and only waits. */

@@ -77,7 +77,8 @@ export interface IngestedTotals {
   endedMs: number
   /** Milliseconds from creation to end. */
   ms: number
-  step: { name: string; seq: number; failed: boolean; ms: number }
+  /** Those of its steps that are counted with it. */
+  steps: readonly { name: string; seq: number; failed: boolean; ms: number }[]
 }
 
 /**
@@ -89,28 +90,30 @@ export const countIngested = async (
   { taskId, before, after }: { taskId: number; before?: IngestedTotals; after: IngestedTotals },
 ): Promise<void> => {
   const rows = [...(before ? [{ ...before, sign: -1 }] : []), { ...after, sign: 1 }]
+  const steps = rows.flatMap(({ steps, sign }) => steps.map((step) => ({ ...step, sign })))
   await queries.rows(
     'count_ingested',
-    `with given as materialized (
-       select * from unnest($3::text[], $4::bigint[], $5::text[], $6::int[], $7::bool[], $8::bigint[], $9::int[],
-         $10::float8[]) u(status, run_ms, step, seq, failed, step_ms, sign, ended)),
-     ended_runs as (
+    `with ended_runs as (
        select $1::bigint task_id, status collate "C" status, ${endedDay('to_timestamp(ended / 1000)')} "day",
-         greatest(0, run_ms) ms, sign from given),
-     ended_steps as (select $1::bigint task_id, step, seq, failed, greatest(0, step_ms) ms, sign from given),
+         greatest(0, ms) ms, sign
+       from unnest($3::text[], $4::bigint[], $5::float8[], $6::int[]) u(status, ms, ended, sign)),
+     ended_steps as (
+       select $1::bigint task_id, step, seq, failed, greatest(0, ms) ms, sign
+       from unnest($7::text[], $8::int[], $9::bool[], $10::bigint[], $11::int[]) u(step, seq, failed, ms, sign)),
      ${keepTotals('$2::smallint')}
      select`,
     [
       taskId,
       otherShard(),
-      rows.map((row) => row.status),
-      rows.map((row) => Math.floor(row.ms)),
-      rows.map((row) => row.step.name),
-      rows.map((row) => row.step.seq),
-      rows.map((row) => row.step.failed),
-      rows.map((row) => Math.floor(row.step.ms)),
-      rows.map((row) => row.sign),
-      rows.map((row) => row.endedMs),
+      rows.map(({ status }) => status),
+      rows.map(({ ms }) => Math.floor(ms)),
+      rows.map(({ endedMs }) => endedMs),
+      rows.map(({ sign }) => sign),
+      steps.map(({ name }) => name),
+      steps.map(({ seq }) => seq),
+      steps.map(({ failed }) => failed),
+      steps.map(({ ms }) => Math.floor(ms)),
+      steps.map(({ sign }) => sign),
     ],
   )
 }

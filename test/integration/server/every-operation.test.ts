@@ -68,6 +68,8 @@ const aliasesOf = (one: Described, ask: Ask): Ask[] => {
 
 const takesApiKeyHeader = (name: string): boolean => (contract as Contract)[name]?.apiKeyHeader ?? false
 
+const takesBasic = (name: string): boolean => (contract as Contract)[name]?.basicAuth ?? false
+
 const theOne = (name: string): Described => {
   const one = described.get(name)
   if (!one) throw new Error(`test/walk/operations.ts describes ${name}, which the OpenAPI document does not have`)
@@ -148,14 +150,16 @@ const ownCalls = (name: string, operation: Operation): Ask[] => {
 }
 
 describe('no valid token', () => {
-  const invalid = (): [Record<string, string>, string][] => [
+  const invalid = (name: string): [Record<string, string>, string][] => [
     [bearer('mlc_short'), 'Invalid API key format'],
     [bearer('nonsense'), 'Invalid API key or JWT token'],
     [bearer(`${jetty.server.adminToken.slice(0, -1)}!`), 'Invalid API key or JWT token'],
     [bearer(`mlc_${'a'.repeat(32)}`), 'Invalid or inactive API key'],
     [bearer(mine.revoked), 'Invalid or inactive API key'],
     [bearer(mine.expired), 'Invalid or inactive API key'],
-    [{ authorization: `Basic ${btoa(`x:${mine.key}`)}` }, 'Not authenticated'],
+    takesBasic(name)
+      ? [{ authorization: `Basic ${btoa('x:mlc_short')}` }, 'Invalid API key format']
+      : [{ authorization: `Basic ${btoa(`x:${mine.key}`)}` }, 'Not authenticated'],
   ]
   const misplaced = (name: string): Record<string, string>[] => {
     const cookie = `token=${mine.key}`
@@ -176,7 +180,7 @@ describe('no valid token', () => {
     changingNothing(async () => {
       for (const ask of ownCalls(name, operation)) {
         await together([
-          ...invalid().map(([headers, detail]) => expectUnknown(name, ask, headers, detail)),
+          ...invalid(name).map(([headers, detail]) => expectUnknown(name, ask, headers, detail)),
           expectUnknownHead(name, ask, bearer(mine.revoked)),
         ])
       }

@@ -1,0 +1,277 @@
+import { newRunKey } from '../../lib/ids.ts'
+import type { StepUsage } from '../../model/runs/step-usage.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
+import {
+  bigint,
+  change,
+  float,
+  int,
+  moment,
+  nothing,
+  orNull,
+  query,
+  queryOne,
+  queryRow,
+  text,
+  textOf,
+} from '../database/table.ts'
+import type { TaskFields } from '../tasks/tasks.ts'
+import { countRun, giveLabels, holdTask, insertRun } from './ingest.ts'
+import { placeValue } from './payloads.ts'
+import { countIngested, type IngestedTotals } from './totals.ts'
+
+/** A span to be recorded as a step. JSON texts have no secrets any more. */
+export interface ObservedSpan {
+  spanId: string
+  parentId: string | null
+  name: string
+  kind: string
+  scope: string
+  startMs: number
+  endMs: number
+  /** JSON text of an error; null if it succeeded. */
+  error: string | null
+  /** JSON texts of objects. */
+  inputs: string
+  outputs: string
+  /** Undefined if it called no model. */
+  usage: StepUsage | undefined
+  /** JSON text of what came: attributes, resource, events. */
+  attributes: string
+}
+
+/** Spans of one trace that arrived together. */
+export interface ObservedTrace {
+  /** 32 hexadecimal digits: the trajectory id of its run. */
+  traceId: string
+  collection: { id: number; name: string }
+  /** The task of a run that does not exist yet; its workflow is what such runs are shown with. */
+  stub: TaskFields
+  author: string
+  recordedBy: string
+  /** JSON text: what `attributes.params` of a new run says. */
+  params: string
+  spans: readonly ObservedSpan[]
+  labels: { key: string; value: string }[]
+  mostLabels: number
+}
+
+/** Two exports of one trace at once: the second one waits for the first one's run. */
+const holdTrace = query(
+  'hold_trace',
+  { pg_advisory_xact_lock: nothing },
+  'select pg_advisory_xact_lock(hashtextextended($1, $2))',
+  (traceId: string, collectionId: number) => [traceId, collectionId],
+)
+
+const held = {
+  id: text,
+  task_id: bigint,
+  status: textOf<RunStatus>(),
+  cost_usd: orNull(float),
+  created_at: moment,
+  ended_at: moment,
+  steps: int,
+}
+
+const holdRun = queryOne(
+  'hold_observed_run',
+  held,
+  `select id, task_id, status, cost_usd, created_at, ended_at,
+       (select coalesce(max(seq) + 1, 0) from steps where run_id = r.id)::int steps
+     from runs r where trajectory_id = $1 and collection_id = $2 and ingested order by number limit 1 for update`,
+  (traceId: string, collectionId: number) => [traceId, collectionId],
+)
+
+const knownSpans = query(
+  'known_spans',
+  { span_id: text },
+  'select span_id from spans where run_id = $1 and span_id = any($2)',
+  (runKey: string, ids: string[]) => [runKey, ids],
+)
+
+const namesUsed = query(
+  'span_names_used',
+  { name: text, used: int },
+  'select name, count(*)::int used from spans where run_id = $1 and name = any($2) group by name',
+  (runKey: string, names: string[]) => [runKey, names],
+)
+
+const addSpans = change(
+  'add_spans',
+  `insert into spans (run_id, span_id, seq, name, attributes)
+     select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[])`,
+  (runKey: string, rows: readonly SpanStep[]) => [
+    runKey,
+    rows.map(({ span }) => span.spanId),
+    rows.map(({ seq }) => seq),
+    rows.map(({ span }) => span.name),
+    rows.map(({ span }) => span.attributes),
+  ],
+)
+
+/** A span with the place and the name of its step. A name that comes again has a turn, as in a loop. */
+interface SpanStep {
+  span: ObservedSpan
+  seq: number
+  name: string
+  turn: number | null
+}
+
+const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: readonly SpanStep[]): Promise<void> => {
+  const inputs = []
+  const outputs = []
+  for (const { span } of rows) {
+    inputs.push(await placeValue(queries, runKey, span.inputs))
+    outputs.push(await placeValue(queries, runKey, span.outputs))
+  }
+  await queries.rows(
+    'add_observed_steps',
+    `insert into steps (run_id, task_id, seq, name, turn, status, attempt, epoch, inputs, inputs_payload, outputs,
+       outputs_payload, error, usage, span, work_ms, started_at, ended_at)
+     select $1, $2, seq, name, turn, case when error is null then 'completed' else 'failed' end, 1, 0, inputs,
+       inputs_payload, outputs, outputs_payload, error, usage, span, ended - started, to_timestamp(started / 1000),
+       to_timestamp(ended / 1000)
+     from unnest($3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+       $12::text[], $13::float8[], $14::float8[])
+       u(seq, name, turn, inputs, inputs_payload, outputs, outputs_payload, error, usage, span, started, ended)`,
+    [
+      runKey,
+      taskId,
+      rows.map(({ seq }) => seq),
+      rows.map(({ name }) => name),
+      rows.map(({ turn }) => turn),
+      inputs.map((value) => value.text),
+      inputs.map((value) => value.payload),
+      outputs.map((value) => value.text),
+      outputs.map((value) => value.payload),
+      rows.map(({ span }) => span.error),
+      rows.map(({ span }) => (span.usage ? JSON.stringify(span.usage) : null)),
+      rows.map(({ span: { spanId, parentId, name, kind, scope } }) =>
+        JSON.stringify({ id: spanId, parent: parentId, name, kind, scope }),
+      ),
+      rows.map(({ span }) => span.startMs),
+      rows.map(({ span }) => span.endMs),
+    ],
+  )
+}
+
+const widenRun = queryRow(
+  'widen_observed_run',
+  { status: textOf<RunStatus>(), created_at: moment, ended_at: moment },
+  `update runs set created_at = least(created_at, to_timestamp($2::float8 / 1000)),
+       started_at = least(started_at, to_timestamp($2::float8 / 1000)),
+       ended_at = greatest(ended_at, to_timestamp($3::float8 / 1000)), cost_usd = $4::float8,
+       status = coalesce($5, status), error = coalesce($6, error), init_params = coalesce($7, init_params),
+       changed = nextval('changes')
+     where id = $1 returning status, created_at, ended_at`,
+  (run: { id: string; startMs: number; endMs: number; costUsd: number | null; root: ObservedSpan | undefined }) => [
+    ...[run.id, run.startMs, run.endMs, run.costUsd],
+    run.root ? (run.root.error === null ? 'completed' : 'failed') : null,
+    run.root?.error ? (JSON.parse(run.root.error) as { message: string }).message : null,
+    run.root?.inputs ?? null,
+  ],
+)
+
+/** A sum in which one unknown cost makes the whole unknown. Steps without model calls add nothing. */
+const costWith = (before: number | null, hadSteps: boolean, spans: readonly ObservedSpan[]): number | null => {
+  const costs = spans.flatMap(({ usage }) => (usage ? [usage.cost_usd] : []))
+  if (costs.length === 0) return before
+  if (costs.includes(null)) return null
+  if (before === null && hadSteps) return null
+  return Number(costs.reduce<number>((sum, cost) => sum + (cost ?? 0), before ?? 0).toFixed(12))
+}
+
+const totalsOf = (
+  run: { status: RunStatus; created_at: Date; ended_at: Date },
+  rows: readonly SpanStep[],
+): IngestedTotals => ({
+  status: run.status,
+  endedMs: run.ended_at.getTime(),
+  ms: run.ended_at.getTime() - run.created_at.getTime(),
+  steps: rows.map(({ span, seq }) => ({
+    ...{ name: span.name, seq, failed: span.error !== null },
+    ms: span.endMs - span.startMs,
+  })),
+})
+
+/** Gives each span the next place and a name of its own. */
+const placed = async (
+  queries: Queries,
+  run: { id: string; steps: number },
+  spans: readonly ObservedSpan[],
+): Promise<SpanStep[]> => {
+  const names = [...new Set(spans.map(({ name }) => name))]
+  const rows = run.steps === 0 ? [] : await namesUsed(queries, run.id, names)
+  const used = new Map(rows.map((row) => [row.name, row.used]))
+  return spans.map((span, at) => {
+    const before = used.get(span.name) ?? 0
+    used.set(span.name, before + 1)
+    const turn = before === 0 ? null : before + 1
+    return { span, seq: run.steps + at, name: turn === null ? span.name : `${span.name}__${turn}`, turn }
+  })
+}
+
+const firstOfEach = (spans: readonly ObservedSpan[]): ObservedSpan[] => [
+  ...new Map([...spans].reverse().map((span) => [span.spanId, span])).values(),
+]
+
+/**
+ * Records spans as steps of the run of their trace, which is made with the first of them. A span that is there already
+ * changes nothing. Runs in the caller's transaction, which must be one of `insist`. Returns whether the run is new.
+ */
+export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promise<'new' | 'known'> => {
+  const { traceId, collection } = trace
+  await holdTrace(queries, traceId, collection.id)
+  const found = await holdRun(queries, traceId, collection.id)
+  const known = found
+    ? await knownSpans(
+        queries,
+        found.id,
+        trace.spans.map(({ spanId }) => spanId),
+      )
+    : []
+  const isKnown = new Set(known.map(({ span_id }) => span_id))
+  const spans = firstOfEach(trace.spans)
+    .filter(({ spanId }) => !isKnown.has(spanId))
+    .sort((one, other) => one.startMs - other.startMs)
+  if (spans.length === 0) return 'known'
+  const startMs = Math.min(...spans.map((span) => span.startMs))
+  const endMs = Math.max(...spans.map((span) => span.endMs))
+  const run = found ?? (await makeRun(queries, trace, { createdMs: startMs, completedMs: endMs }))
+  const rows = await placed(queries, run, spans)
+  await addSpans(queries, run.id, rows)
+  await addSteps(queries, run.id, run.task_id, rows)
+  const costUsd = costWith(found?.cost_usd ?? null, found !== undefined, spans)
+  const root = spans.find(({ parentId }) => parentId === null)
+  const now = await widenRun(queries, { id: run.id, startMs, endMs, costUsd, root })
+  await giveLabels(queries, run.id, trace, trace.mostLabels)
+  const before = found && totalsOf(found, [])
+  await countIngested(queries, { taskId: run.task_id, ...(before ? { before } : {}), after: totalsOf(now, rows) })
+  return found ? 'known' : 'new'
+}
+
+const makeRun = async (
+  queries: Queries,
+  trace: ObservedTrace,
+  times: { createdMs: number; completedMs: number },
+): Promise<{ id: string; task_id: number; steps: number }> => {
+  const task = await holdTask(queries, { collection: trace.collection, task: trace.stub.name, stub: trace.stub })
+  if (!task) throw new TypeError('a task with a stub always exists')
+  const row = { id: newRunKey(), collectionId: trace.collection.id, taskId: task.id, workflow: trace.stub.workflow }
+  const run = {
+    trajectoryId: trace.traceId,
+    status: 'completed' as const,
+    author: trace.author,
+    recordedBy: trace.recordedBy,
+    inputs: '{}',
+    params: trace.params,
+    costUsd: null,
+    createdMs: times.createdMs,
+    completedMs: times.completedMs,
+  }
+  await insertRun(queries, row, `${trace.collection.name}/${task.name}`, run, times)
+  await countRun(queries, task.id)
+  return { id: row.id, task_id: task.id, steps: 0 }
+}

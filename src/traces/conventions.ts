@@ -1,0 +1,349 @@
+/**
+ * What the attributes of a span mean. Each row lists the names that published conventions have for one thing, the most
+ * exact first: OpenTelemetry's GenAI (1.27 to 1.38), OpenInference, OpenLLMetry, the AI SDK, Langfuse, and LangSmith's OTLP.
+ */
+import { isObject, type JsonObject, parsedJson } from '../lib/json/json-object.ts'
+import type { Span } from './otlp.ts'
+
+/** Kinds of spans; the activity of the step that records one. */
+type SpanKind = 'chat' | 'embeddings' | 'tool' | 'agent' | 'retriever' | 'span'
+
+const kindNames: readonly { attribute: string; kinds: Readonly<Record<string, SpanKind>> }[] = [
+  {
+    attribute: 'openinference.span.kind',
+    kinds: {
+      llm: 'chat',
+      embedding: 'embeddings',
+      tool: 'tool',
+      agent: 'agent',
+      retriever: 'retriever',
+      chain: 'span',
+    },
+  },
+  {
+    attribute: 'langfuse.observation.type',
+    kinds: { generation: 'chat', embedding: 'embeddings', tool: 'tool', agent: 'agent', retriever: 'retriever' },
+  },
+  {
+    attribute: 'gen_ai.operation.name',
+    kinds: {
+      chat: 'chat',
+      text_completion: 'chat',
+      generate_content: 'chat',
+      embeddings: 'embeddings',
+      execute_tool: 'tool',
+      invoke_agent: 'agent',
+      create_agent: 'agent',
+      invoke_workflow: 'agent',
+    },
+  },
+  {
+    attribute: 'ai.operationId',
+    kinds: {
+      'ai.generatetext.dogenerate': 'chat',
+      'ai.streamtext.dostream': 'chat',
+      'ai.generateobject.dogenerate': 'chat',
+      'ai.streamobject.dostream': 'chat',
+      'ai.embed.doembed': 'embeddings',
+      'ai.embedmany.doembed': 'embeddings',
+      'ai.toolcall': 'tool',
+      'ai.generatetext': 'agent',
+      'ai.streamtext': 'agent',
+      'ai.generateobject': 'agent',
+      'ai.streamobject': 'agent',
+      'ai.embed': 'span',
+      'ai.embedmany': 'span',
+    },
+  },
+  { attribute: 'traceloop.span.kind', kinds: { workflow: 'agent', agent: 'agent', tool: 'tool', task: 'span' } },
+  { attribute: 'llm.request.type', kinds: { chat: 'chat', completion: 'chat', embedding: 'embeddings' } },
+  {
+    attribute: 'langsmith.span.kind',
+    kinds: { llm: 'chat', tool: 'tool', retriever: 'retriever', embedding: 'embeddings' },
+  },
+]
+
+const names = {
+  model: [
+    'gen_ai.response.model',
+    'gen_ai.request.model',
+    'llm.model_name',
+    'embedding.model_name',
+    'ai.response.model',
+    'ai.model.id',
+    'langfuse.observation.model.name',
+  ],
+  provider: ['gen_ai.provider.name', 'gen_ai.system', 'llm.provider', 'llm.system', 'ai.model.provider'],
+  input: [
+    'gen_ai.usage.input_tokens',
+    'gen_ai.usage.prompt_tokens',
+    'llm.token_count.prompt',
+    'ai.usage.inputTokens',
+    'ai.usage.promptTokens',
+    'ai.usage.tokens',
+  ],
+  output: [
+    'gen_ai.usage.output_tokens',
+    'gen_ai.usage.completion_tokens',
+    'llm.token_count.completion',
+    'ai.usage.outputTokens',
+    'ai.usage.completionTokens',
+  ],
+  total: ['gen_ai.usage.total_tokens', 'llm.usage.total_tokens', 'llm.token_count.total', 'ai.usage.totalTokens'],
+  cost: ['gen_ai.usage.cost', 'llm.cost.total', 'gen_ai.usage.total_cost'],
+  finish: ['gen_ai.response.finish_reasons', 'ai.response.finishReason', 'gen_ai.completion.0.finish_reason'],
+  tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name'],
+  given: [
+    'gen_ai.input.messages',
+    'ai.prompt.messages',
+    'gen_ai.tool.call.arguments',
+    'ai.toolCall.args',
+    'langfuse.observation.input',
+    'traceloop.entity.input',
+    'ai.prompt',
+    'ai.value',
+    'ai.values',
+    'gen_ai.prompt',
+    'input.value',
+  ],
+  made: [
+    'gen_ai.output.messages',
+    'ai.response.text',
+    'ai.response.object',
+    'gen_ai.tool.call.result',
+    'ai.toolCall.result',
+    'langfuse.observation.output',
+    'traceloop.entity.output',
+    'gen_ai.completion',
+    'output.value',
+  ],
+  user: [
+    'langfuse.user.id',
+    'user.id',
+    'enduser.id',
+    'ai.telemetry.metadata.userId',
+    'traceloop.association.properties.user_id',
+  ],
+  session: [
+    'langfuse.session.id',
+    'session.id',
+    'gen_ai.conversation.id',
+    'ai.telemetry.metadata.sessionId',
+    'traceloop.association.properties.session_id',
+    'langsmith.trace.session_id',
+  ],
+  task: ['jetty.task'],
+} as const
+
+type Meaning = keyof typeof names
+
+/** The first attribute of a meaning that a span has. */
+const attributeOf = (attributes: JsonObject, meaning: Meaning): unknown => {
+  const name = names[meaning].find((one) => attributes[one] !== undefined && attributes[one] !== null)
+  return name === undefined ? undefined : attributes[name]
+}
+
+const textIn = (attributes: JsonObject, meaning: Meaning): string | undefined => {
+  const value = attributeOf(attributes, meaning)
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
+}
+
+/** Some exporters send integers as texts. */
+const numberIn = (attributes: JsonObject, meaning: Meaning): number | undefined => {
+  const number = Number(attributeOf(attributes, meaning) ?? Number.NaN)
+  return Number.isFinite(number) && number >= 0 ? number : undefined
+}
+
+const kindOf = (attributes: JsonObject): SpanKind => {
+  for (const { attribute, kinds } of kindNames) {
+    const name = attributes[attribute]
+    const kind = typeof name === 'string' ? kinds[name.toLowerCase()] : undefined
+    if (kind) return kind
+  }
+  if (attributes['gen_ai.tool.name'] !== undefined) return 'tool'
+  return attributeOf(attributes, 'model') === undefined ? 'span' : 'chat'
+}
+
+/** Longer texts stay as they are: they would keep the thread for too long. */
+const mostJson = 512 * 1024
+
+/** Reads values that an attribute holds as JSON text; other texts stay. */
+const unpacked = (value: unknown): unknown => {
+  if (typeof value !== 'string' || value.length > mostJson || !/^\s*[[{"]/.test(value)) return value
+  return parsedJson(value) ?? value
+}
+
+/** Lists that conventions write flat: `llm.input_messages.0.message.role` and so on. */
+const flatLists = {
+  given: ['llm.input_messages', 'gen_ai.prompt'],
+  made: ['llm.output_messages', 'gen_ai.completion'],
+} as const
+
+const mostMessages = 10_000
+
+/** Rebuilds a flat list. Numbers of a list that leave gaps, or are large, are put close together. */
+const flatList = (attributes: JsonObject, prefix: string): JsonObject[] => {
+  const rows = new Map<number, JsonObject>()
+  for (const [name, value] of Object.entries(attributes)) {
+    const found = name.startsWith(`${prefix}.`) ? /^\.(\d{1,6})\.(.+)$/.exec(name.slice(prefix.length)) : null
+    if (!found || rows.size > mostMessages) continue
+    const row = rows.get(Number(found[1])) ?? {}
+    row[(found[2] ?? '').replace(/^message\./, '')] = value
+    rows.set(Number(found[1]), row)
+  }
+  return [...rows].sort(([one], [other]) => one - other).map(([, row]) => row)
+}
+
+/** A message of a flat list as a chat has it; its tool calls are flat lists again. */
+const flatMessage = (row: JsonObject): JsonObject => {
+  const contents = flatList(row, 'contents')
+  const content =
+    row.content ?? (contents.length > 0 ? contents.map((one) => one['message_content.text'] ?? '').join('') : null)
+  const calls = flatList(row, 'tool_calls').map((call) => {
+    const plain = (name: string): unknown => call[`tool_call.${name}`] ?? call[name]
+    return {
+      id: plain('id') ?? null,
+      type: 'function',
+      function: {
+        name: plain('function.name') ?? call.name ?? null,
+        arguments: plain('function.arguments') ?? call.arguments ?? '',
+      },
+    }
+  })
+  return { role: row.role ?? 'user', content, ...(calls.length > 0 ? { tool_calls: calls } : {}) }
+}
+
+/** A message of the GenAI conventions, `{role, parts}`, as a chat has it. */
+const partsMessage = (message: JsonObject): JsonObject => {
+  if (!Array.isArray(message.parts)) return message
+  const parts = message.parts.filter(isObject)
+  const text = parts.filter(({ type }) => type === 'text').map((part) => String(part.content ?? part.text ?? ''))
+  const calls = parts
+    .filter(({ type }) => type === 'tool_call')
+    .map(({ id, name, arguments: given }) => ({
+      ...{ id: id ?? null, type: 'function' },
+      function: { name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) },
+    }))
+  const answer = parts.find(({ type }) => type === 'tool_call_response')
+  return {
+    role: message.role ?? 'user',
+    content: answer ? (answer.result ?? answer.response ?? '') : text.join(''),
+    ...(answer?.id ? { tool_call_id: answer.id } : {}),
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+  }
+}
+
+const asMessages = (value: unknown): JsonObject[] | undefined => {
+  const list = isObject(value) && Array.isArray(value.messages) ? value.messages : value
+  if (!Array.isArray(list) || list.length === 0 || !list.every((one) => isObject(one) && 'role' in one))
+    return undefined
+  return (list as JsonObject[]).map(partsMessage)
+}
+
+const flat = (attributes: JsonObject, side: keyof typeof flatLists): JsonObject[] | undefined => {
+  for (const prefix of flatLists[side]) {
+    const rows = flatList(attributes, prefix)
+    if (rows.length > 0) return rows.map(flatMessage)
+  }
+  return undefined
+}
+
+const inputsOf = (kind: SpanKind, attributes: JsonObject): JsonObject => {
+  const value = unpacked(attributeOf(attributes, 'given'))
+  const messages = flat(attributes, 'given') ?? asMessages(value)
+  const system = unpacked(attributes['gen_ai.system_instructions'])
+  const instructions = Array.isArray(system) ? partsMessage({ role: 'system', parts: system }) : undefined
+  if (kind === 'chat' && messages) {
+    return { model: textIn(attributes, 'model'), messages: [...(instructions ? [instructions] : []), ...messages] }
+  }
+  const tool = kind === 'tool' ? textIn(attributes, 'tool') : undefined
+  return {
+    ...(tool === undefined ? {} : { tool }),
+    ...(kind === 'chat' || kind === 'embeddings' ? { model: textIn(attributes, 'model') } : {}),
+    ...(value === undefined && !messages ? {} : { input: messages ?? value }),
+  }
+}
+
+const finishOf = (attributes: JsonObject): string | null => {
+  const value = unpacked(attributeOf(attributes, 'finish'))
+  const first: unknown = Array.isArray(value) ? value[0] : value
+  return typeof first === 'string' ? first : null
+}
+
+const outputsOf = (kind: SpanKind, attributes: JsonObject): JsonObject => {
+  const value = unpacked(attributeOf(attributes, 'made'))
+  const messages = flat(attributes, 'made') ?? asMessages(value)
+  if (kind !== 'chat') return value === undefined && !messages ? {} : { output: messages ?? value }
+  const [message] = messages ?? []
+  const content = message ? message.content : value
+  const text =
+    typeof content === 'string' ? content : content === undefined || content === null ? '' : JSON.stringify(content)
+  const calls = message?.tool_calls ?? unpacked(attributes['ai.response.toolCalls'])
+  return {
+    text,
+    content: text,
+    model: textIn(attributes, 'model') ?? null,
+    provider: textIn(attributes, 'provider') ?? null,
+    finish_reason: finishOf(attributes),
+    ...(Array.isArray(calls) && calls.length > 0 ? { tool_calls: calls } : {}),
+  }
+}
+
+/** Tokens of a model call; undefined where the span counts none. */
+interface SpanTokens {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+}
+
+const tokensOf = (attributes: JsonObject): SpanTokens | undefined => {
+  const input = numberIn(attributes, 'input')
+  const output = numberIn(attributes, 'output')
+  if (input === undefined && output === undefined) return undefined
+  const prompt = Math.round(input ?? 0)
+  const completion = Math.round(output ?? 0)
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
+}
+
+/** Langfuse writes the parts of a cost as JSON. */
+const costOf = (attributes: JsonObject): number | undefined => {
+  const details = unpacked(attributes['langfuse.observation.cost_details'])
+  const total = isObject(details) ? Number(details.total ?? Number.NaN) : Number.NaN
+  return Number.isFinite(total) ? total : numberIn(attributes, 'cost')
+}
+
+/** A span in the words of a step. */
+interface ReadSpan {
+  kind: SpanKind
+  inputs: JsonObject
+  outputs: JsonObject
+  /** Undefined for a span that called no model, or counted nothing. */
+  tokens: SpanTokens | undefined
+  /** US dollars as the sender states them; undefined if it does not. */
+  costUsd: number | undefined
+  model: string | undefined
+  provider: string | undefined
+  user: string | undefined
+  session: string | undefined
+}
+
+/** Reads a span by the conventions. Spans above a model call repeat its tokens, so only the call itself counts them. */
+export const readSpan = ({ attributes }: Pick<Span, 'attributes'>): ReadSpan => {
+  const kind = kindOf(attributes)
+  const isCall = kind === 'chat' || kind === 'embeddings'
+  return {
+    kind,
+    inputs: inputsOf(kind, attributes),
+    outputs: outputsOf(kind, attributes),
+    tokens: isCall ? tokensOf(attributes) : undefined,
+    costUsd: isCall ? costOf(attributes) : undefined,
+    model: textIn(attributes, 'model'),
+    provider: textIn(attributes, 'provider'),
+    user: textIn(attributes, 'user'),
+    session: textIn(attributes, 'session'),
+  }
+}
+
+/** Name of the task that records a trace: as the sender names it, else its service. */
+export const taskOf = ({ attributes, resource }: Pick<Span, 'attributes' | 'resource'>): string | undefined =>
+  textIn(attributes, 'task') ?? textIn(resource, 'task') ?? (resource['service.name'] as string | undefined)

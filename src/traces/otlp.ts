@@ -1,0 +1,303 @@
+import protobuf from 'protobufjs/minimal.js'
+import { AppError } from '../lib/errors.ts'
+import { isObject, type JsonObject } from '../lib/json/json-object.ts'
+import { parsePieces } from '../lib/json/large-json.ts'
+import { measureJson } from '../lib/memory/json-memory.ts'
+import type { Pieces } from '../lib/slices.ts'
+
+/** A span as OTLP says it, with plain values. */
+export interface Span {
+  /** 32 hexadecimal digits. */
+  traceId: string
+  /** 16 hexadecimal digits. */
+  spanId: string
+  /** Null for the root of a trace. */
+  parentId: string | null
+  name: string
+  /** Milliseconds since 1970, with fractions. */
+  startMs: number
+  endMs: number
+  /** Its message if it ended with an error; null otherwise. */
+  error: string | null
+  attributes: JsonObject
+  events: { name: string; atMs: number; attributes: JsonObject }[]
+  /** Name of the library that made it; empty if it does not say. */
+  scope: string
+  /** Attributes of the program that sent it. */
+  resource: JsonObject
+}
+
+/** What an export contains: its spans, and why others of it were left out. */
+interface ReceivedSpans {
+  spans: Span[]
+  rejected: number
+  reason: string | null
+}
+
+export type OtlpFormat = 'json' | 'protobuf'
+
+/** How a type of protobuf is read, and the wire type that it has. */
+const scalars: Readonly<Record<string, { wire: number; read(reader: protobuf.Reader): unknown }>> = {
+  string: { wire: 2, read: (reader) => reader.string() },
+  id: { wire: 2, read: (reader) => Buffer.from(reader.bytes()).toString('hex') },
+  bytes: { wire: 2, read: (reader) => Buffer.from(reader.bytes()).toString('base64') },
+  bool: { wire: 0, read: (reader) => reader.bool() },
+  int32: { wire: 0, read: (reader) => reader.int32() },
+  int64: { wire: 0, read: (reader) => reader.int64().toString() },
+  fixed64: { wire: 1, read: (reader) => reader.fixed64().toString() },
+  double: { wire: 1, read: (reader) => reader.double() },
+}
+
+interface Field {
+  name: string
+  /** One of `scalars`, or a message. */
+  of: string
+  isList?: true
+}
+
+const keyValues = (name: string): Field => ({ name, of: 'KeyValue', isList: true })
+
+/** The messages of OTLP that hold spans: their fields by number, as opentelemetry-proto 1.9 has them. */
+const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = {
+  Export: { 1: { name: 'resourceSpans', of: 'ResourceSpans', isList: true } },
+  ResourceSpans: { 1: { name: 'resource', of: 'Resource' }, 2: { name: 'scopeSpans', of: 'ScopeSpans', isList: true } },
+  Resource: { 1: keyValues('attributes') },
+  ScopeSpans: { 1: { name: 'scope', of: 'Scope' }, 2: { name: 'spans', of: 'Span', isList: true } },
+  Scope: { 1: { name: 'name', of: 'string' } },
+  Span: {
+    1: { name: 'traceId', of: 'id' },
+    2: { name: 'spanId', of: 'id' },
+    4: { name: 'parentSpanId', of: 'id' },
+    5: { name: 'name', of: 'string' },
+    7: { name: 'startTimeUnixNano', of: 'fixed64' },
+    8: { name: 'endTimeUnixNano', of: 'fixed64' },
+    9: keyValues('attributes'),
+    11: { name: 'events', of: 'Event', isList: true },
+    15: { name: 'status', of: 'Status' },
+  },
+  Event: {
+    1: { name: 'timeUnixNano', of: 'fixed64' },
+    2: { name: 'name', of: 'string' },
+    3: keyValues('attributes'),
+  },
+  Status: { 2: { name: 'message', of: 'string' }, 3: { name: 'code', of: 'int32' } },
+  KeyValue: { 1: { name: 'key', of: 'string' }, 2: { name: 'value', of: 'AnyValue' } },
+  AnyValue: {
+    1: { name: 'stringValue', of: 'string' },
+    2: { name: 'boolValue', of: 'bool' },
+    3: { name: 'intValue', of: 'int64' },
+    4: { name: 'doubleValue', of: 'double' },
+    5: { name: 'arrayValue', of: 'ArrayValue' },
+    6: { name: 'kvlistValue', of: 'KeyValueList' },
+    7: { name: 'bytesValue', of: 'bytes' },
+  },
+  ArrayValue: { 1: { name: 'values', of: 'AnyValue', isList: true } },
+  KeyValueList: { 1: keyValues('values') },
+}
+
+const mostDepth = 64
+
+/** What is left of the values that an export may have. */
+interface Budget {
+  left: number
+}
+
+const tooManyValues = (): AppError =>
+  new AppError('too_large', 'The export has more values than one request may have', {
+    hint: 'Send smaller batches: OTEL_BSP_MAX_EXPORT_BATCH_SIZE of an SDK, send_batch_max_size of a collector.',
+  })
+
+/** Decodes a message of protobuf piece by piece into the object that JSON would have. Unknown fields are left out. */
+function* decode(
+  reader: protobuf.Reader,
+  { of, end, depth }: { of: string; end: number; depth: number },
+  budget: Budget,
+): Pieces<JsonObject> {
+  if (depth > mostDepth) throw new RangeError('nested too deeply')
+  const fields = fieldNumbers[of] ?? {}
+  const message: JsonObject = {}
+  while (reader.pos < end) {
+    if (budget.left-- <= 0) throw tooManyValues()
+    if (budget.left % 500 === 0) yield
+    const tag = reader.uint32()
+    const field = fields[tag >>> 3]
+    const scalar = field && scalars[field.of]
+    if (!field || (tag & 7) !== (scalar?.wire ?? 2)) {
+      reader.skipType(tag & 7)
+      continue
+    }
+    let value: unknown
+    if (scalar) value = scalar.read(reader)
+    else {
+      const length = reader.uint32()
+      if (reader.pos + length > end) throw new RangeError('ends in the middle')
+      const inner = { of: field.of, end: reader.pos + length, depth: depth + 1 }
+      value = yield* decode(reader, inner, budget)
+    }
+    if (field.isList) {
+      const list = (message[field.name] ?? []) as unknown[]
+      list.push(value)
+      message[field.name] = list
+    } else message[field.name] = value
+  }
+  if (reader.pos > end) throw new RangeError('ends in the middle')
+  return message
+}
+
+const notOtlp = (format: OtlpFormat, cause?: unknown): AppError =>
+  new AppError('bad_request', `The body is no OTLP export of traces in ${format === 'json' ? 'JSON' : 'protobuf'}`, {
+    hint: 'Send an ExportTraceServiceRequest as application/x-protobuf or application/json, uncompressed or as gzip.',
+    cause,
+  })
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
+/** A 64-bit integer comes as text, where a number would lose digits. */
+const integer = (value: unknown): number | string => {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : String(value)
+}
+
+/** Values that one span may have: more keep the thread for too long at once. */
+const mostOfSpan = 20_000
+
+const anyValue = (value: unknown, room: Budget): unknown => {
+  if (room.left-- <= 0 || !isObject(value)) return null
+  if (value.stringValue !== undefined) return value.stringValue
+  if (value.boolValue !== undefined) return value.boolValue
+  if (value.intValue !== undefined) return integer(value.intValue)
+  if (value.doubleValue !== undefined) return value.doubleValue
+  if (isObject(value.kvlistValue)) return attributesOf(value.kvlistValue.values, room)
+  if (!isObject(value.arrayValue)) return value.bytesValue ?? null
+  const list: unknown[] = []
+  for (const one of listOf(value.arrayValue.values)) {
+    if (room.left <= 0) break
+    list.push(anyValue(one, room))
+  }
+  return list
+}
+
+const attributesOf = (given: unknown, room: Budget): JsonObject => {
+  const attributes: JsonObject = {}
+  for (const one of listOf(given)) {
+    if (room.left <= 0) break
+    const value = isObject(one) ? anyValue(one.value, room) : undefined
+    if (isObject(one) && typeof one.key === 'string' && one.key !== '') {
+      Object.defineProperty(attributes, one.key, { value, enumerable: true, configurable: true, writable: true })
+    }
+  }
+  return attributes
+}
+
+/** An id as lower-case hexadecimal digits; undefined where it is empty, all zeros, or of another length. */
+const hexId = (value: unknown, bytes: number): string | undefined => {
+  const text = typeof value === 'string' ? value.toLowerCase() : ''
+  return text.length === 2 * bytes && /^[0-9a-f]+$/.test(text) && !/^0+$/.test(text) ? text : undefined
+}
+
+const millis = (nanos: unknown): number => {
+  const text = String(nanos ?? '')
+  return /^\d{1,20}$/.test(text) ? Number(BigInt(text) / 1000n) / 1000 : Number.NaN
+}
+
+/** Times that Postgres stores: from 1970 to 9999. */
+const isTime = (ms: number): boolean => ms > 0 && ms < 253_402_300_800_000
+
+const errorCode = 2
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+type Origin = Pick<Span, 'scope' | 'resource'>
+
+/** Reads one span; a text says why it is none. */
+const spanOf = (given: JsonObject, origin: Origin): Span | string => {
+  const traceId = hexId(given.traceId, 16)
+  const spanId = hexId(given.spanId, 8)
+  if (!traceId || !spanId) return 'a span has a trace id of 16 bytes and a span id of 8, not all zeros'
+  const startMs = millis(given.startTimeUnixNano)
+  const ended = millis(given.endTimeUnixNano)
+  if (!isTime(startMs)) return 'a span has startTimeUnixNano, in nanoseconds since 1970'
+  const status = isObject(given.status) ? given.status : {}
+  const room = { left: mostOfSpan }
+  const attributes = attributesOf(given.attributes, room)
+  const events = listOf(given.events)
+    .slice(0, mostOfSpan)
+    .flatMap((event) => {
+      if (!isObject(event) || room.left-- <= 0) return []
+      const atMs = millis(event.timeUnixNano)
+      return {
+        name: textOf(event.name),
+        atMs: isTime(atMs) ? atMs : startMs,
+        attributes: attributesOf(event.attributes, room),
+      }
+    })
+  if (room.left <= 0) return `a span has at most ${mostOfSpan} values`
+  return {
+    traceId,
+    spanId,
+    parentId: hexId(given.parentSpanId, 8) ?? null,
+    name: textOf(given.name) || 'span',
+    startMs,
+    endMs: isTime(ended) ? Math.max(startMs, ended) : startMs,
+    error: Number(status.code) === errorCode ? textOf(status.message) || 'The span ended with an error' : null,
+    attributes,
+    events,
+    ...origin,
+  }
+}
+
+const objectsIn = (list: unknown): JsonObject[] => listOf(list).filter(isObject)
+
+function* spansIn(whole: JsonObject): Pieces<ReceivedSpans> {
+  const received: ReceivedSpans = { spans: [], rejected: 0, reason: null }
+  for (const { resource: sender, scopeSpans } of objectsIn(whole.resourceSpans)) {
+    const resource = isObject(sender) ? attributesOf(sender.attributes, { left: mostOfSpan }) : {}
+    for (const { scope, spans } of objectsIn(scopeSpans)) {
+      const origin = { scope: isObject(scope) ? textOf(scope.name) : '', resource }
+      for (const given of objectsIn(spans)) {
+        yield
+        const span = spanOf(given, origin)
+        if (typeof span !== 'string') received.spans.push(span)
+        else {
+          received.rejected++
+          received.reason = span
+        }
+      }
+      yield
+    }
+    yield
+  }
+  return received
+}
+
+function* parsed(text: string, mostValues: number): Pieces<unknown> {
+  if ((yield* measureJson(text)).values > mostValues) throw tooManyValues()
+  return yield* parsePieces(text)
+}
+
+/** Reads the body of an export piece by piece. Throws `bad_request` for what is none, `too_large` for too many values. */
+export function* readExport(body: Buffer, format: OtlpFormat, mostValues: number): Pieces<ReceivedSpans> {
+  try {
+    const whole =
+      format === 'json'
+        ? yield* parsed(body.toString(), mostValues)
+        : yield* decode(
+            protobuf.Reader.create(body),
+            { of: 'Export', end: body.length, depth: 0 },
+            { left: mostValues },
+          )
+    if (!isObject(whole)) throw notOtlp(format)
+    return yield* spansIn(whole)
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : notOtlp(format, cause)
+  }
+}
+
+/** Writes the answer to an export: what of it was not taken, and why. */
+export const exportAnswer = ({ rejected, reason }: Omit<ReceivedSpans, 'spans'>, format: OtlpFormat): Buffer => {
+  const partial = rejected > 0 ? { rejectedSpans: rejected, errorMessage: reason ?? '' } : undefined
+  if (format === 'json') return Buffer.from(JSON.stringify(partial ? { partialSuccess: partial } : {}))
+  const writer = protobuf.Writer.create()
+  if (partial) writer.uint32(10).fork().uint32(8).int64(rejected).uint32(18).string(partial.errorMessage).ldelim()
+  return Buffer.from(writer.finish())
+}

@@ -1,0 +1,199 @@
+import { gzipSync } from 'node:zlib'
+import { type Attributes, context, SpanStatusCode, trace } from '@opentelemetry/api'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { trajectorySchema } from '../../../src/model/runs/trajectory.ts'
+import { startTestServer, type TestServer } from '../../server.ts'
+
+let jetty: TestServer
+let key: string
+beforeAll(async () => {
+  jetty = await startTestServer({ env: { JETTY_MAX_BODY_BYTES: '200KiB' } })
+  const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'exporter', collection_name: 'acme' })
+  key = made.body.api_key
+})
+afterAll(() => jetty?.close())
+
+const get = (task: string, id: string) => jetty.get(task, id)
+
+/** A provider of OpenTelemetry's own SDK that exports each span as it ends. */
+const exporting = (service: string, headers: Record<string, string>) => {
+  const exporter = new OTLPTraceExporter({ url: `${jetty.url}/v1/traces`, headers })
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ 'service.name': service }),
+    spanProcessors: [new SimpleSpanProcessor(exporter)],
+  })
+  return { tracer: provider.getTracer('test-library'), end: () => provider.shutdown() }
+}
+
+const ids = { trace: '0af7651916cd43dd8448eb211c80319c', root: 'b7ad6b7169203331' }
+
+const attribute = (key: string, value: string | number) =>
+  typeof value === 'string' ? { key, value: { stringValue: value } } : { key, value: { intValue: String(value) } }
+
+/** One span in OTLP's JSON. */
+const span = (given: Record<string, unknown>, attributes: Record<string, string | number> = {}) => ({
+  traceId: ids.trace,
+  spanId: ids.root,
+  name: 'answer',
+  startTimeUnixNano: '1767607200000000000',
+  endTimeUnixNano: '1767607201500000000',
+  attributes: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+  ...given,
+})
+
+const body = (spans: unknown[], service = 'shop') => ({
+  resourceSpans: [
+    { resource: { attributes: [attribute('service.name', service)] }, scopeSpans: [{ scope: { name: 'own' }, spans }] },
+  ],
+})
+
+const send = (spans: unknown[], service?: string, headers: Record<string, string> = {}) =>
+  fetch(`${jetty.url}/v1/traces`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body(spans, service)),
+  })
+
+const hex = (digits: number, n: number) => n.toString(16).padStart(digits, '0')
+let traces = 0
+const newTrace = () => hex(32, 0xabc000 + ++traces)
+
+describe('a program with the SDK of OpenTelemetry', () => {
+  test('has its nested spans as the steps of one run, with model, tokens and messages', async () => {
+    const { tracer, end } = exporting('support-bot', { authorization: `Bearer ${key}` })
+    const chat: Attributes = {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'openai',
+      'gen_ai.request.model': 'gpt-4o-mini',
+      'gen_ai.usage.input_tokens': 12,
+      'gen_ai.usage.output_tokens': 3,
+      'gen_ai.input.messages': JSON.stringify([{ role: 'user', parts: [{ type: 'text', content: 'Hi' }] }]),
+      'gen_ai.output.messages': JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: 'Hello!' }] }]),
+      'gen_ai.conversation.id': 'conv-1',
+    }
+    const root = tracer.startSpan('answer a customer', { attributes: { 'user.id': 'ada' } })
+    const inRoot = trace.setSpan(context.active(), root)
+    for (const _ of [1, 2]) tracer.startSpan('chat gpt-4o-mini', { attributes: chat }, inRoot).end()
+    const lookUp = tracer.startSpan('look up', { attributes: { 'gen_ai.tool.name': 'orders' } }, inRoot)
+    lookUp.setStatus({ code: SpanStatusCode.ERROR, message: 'no such order' })
+    lookUp.end()
+    root.end()
+    await end()
+
+    const { traceId, spanId } = root.spanContext()
+    const run = await get('support-bot', traceId)
+    trajectorySchema.parse(run)
+    expect(run).toMatchObject({
+      status: 'completed',
+      usage: { prompt_tokens: 24, completion_tokens: 6, total_tokens: 30 },
+      attributes: { params: { source: 'otlp', service: 'support-bot' } },
+      steps: {
+        'answer a customer': { activity: 'span', span: { id: spanId, parent: null, scope: 'test-library' } },
+        'chat gpt-4o-mini': {
+          activity: 'chat',
+          inputs: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] },
+          outputs: { text: 'Hello!', provider: 'openai' },
+          usage: { prompt_tokens: 12, completion_tokens: 3 },
+          cost_usd: null,
+          span: { parent: spanId },
+        },
+        'chat gpt-4o-mini__2': { activity: 'chat', span: { name: 'chat gpt-4o-mini' } },
+        'look up': { activity: 'tool', status: 'failed', error: 'no such order' },
+      },
+    })
+    const labels = run.labels.map((label: { key: string; value: string }) => [label.key, label.value])
+    expect(labels.sort()).toEqual([
+      ['session', 'conv-1'],
+      ['user', 'ada'],
+    ])
+  })
+})
+
+describe('spans of one trace', () => {
+  test('that come twice, in parts and out of order are recorded once', async () => {
+    const traceId = newTrace()
+    const child = span({ traceId, spanId: hex(16, 2), parentSpanId: ids.root, name: 'work' })
+    const root = span({ traceId })
+    expect(await (await send([child, child], 'twice')).json()).toEqual({})
+    await Promise.all([send([root], 'twice'), send([root, child], 'twice'), send([child], 'twice')])
+    const run = await get('twice', traceId)
+    expect(Object.keys(run.steps)).toEqual(['work', 'answer'])
+    expect(run).toMatchObject({ created: '2026-01-05T10:00:00.000000Z', ended: '2026-01-05T10:00:01.500000Z' })
+    const { body } = await jetty.call('GET', '/api/v1/db/stats/acme/twice')
+    expect(body).toMatchObject({ total_runs: 1 })
+  })
+
+  test('fail with their root, and only with it', async () => {
+    const traceId = newTrace()
+    await send([span({ traceId, spanId: hex(16, 3), parentSpanId: ids.root, status: { code: 2, message: 'no' } })])
+    expect((await get('shop', traceId)).status).toBe('completed')
+    await send([span({ traceId, status: { code: 2, message: 'broken' } })])
+    expect(await get('shop', traceId)).toMatchObject({ status: 'failed', error: 'broken' })
+  })
+
+  test('of two services are one run', async () => {
+    const traceId = newTrace()
+    await Promise.all([
+      send([span({ traceId, spanId: hex(16, 5) })], 'front'),
+      send([span({ traceId, spanId: hex(16, 6) })], 'back'),
+    ])
+    const found = await Promise.all(['front', 'back'].map((task) => get(task, traceId)))
+    expect(found.filter((run) => run.steps).map((run) => Object.keys(run.steps).length)).toEqual([2])
+  })
+})
+
+describe('an export', () => {
+  test('comes as gzip, with the key as password, and to the path of Langfuse', async () => {
+    const traceId = newTrace()
+    const answer = await fetch(`${jetty.url}/api/public/otel/v1/traces`, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`pk:${key}`).toString('base64')}`,
+        'content-type': 'application/json',
+        'content-encoding': 'gzip',
+      },
+      body: gzipSync(JSON.stringify(body([span({ traceId })]))),
+    })
+    expect(answer.status).toBe(200)
+    expect((await get('shop', traceId)).status).toBe('completed')
+  })
+
+  test('that is faulty in part says what was left out', async () => {
+    const traceId = newTrace()
+    const answer = await send([span({ traceId }), span({ traceId: '00' }), span({ traceId, startTimeUnixNano: 'x' })])
+    expect(await answer.json()).toMatchObject({ partialSuccess: { rejectedSpans: 2 } })
+  })
+
+  test.each([
+    ['no JSON', '{', {}, 400],
+    ['no object', '[]', {}, 400],
+    ['no gzip', '{}', { 'content-encoding': 'gzip' }, 400],
+    ['another encoding', '{}', { 'content-encoding': 'br' }, 415],
+    ['no protobuf', '{}', { 'content-type': 'application/x-protobuf' }, 400],
+    ['a wrong key', '{}', { authorization: 'Bearer mlc_00000000000000000000000000000000' }, 401],
+    ['an unknown collection', '{}', { 'x-jetty-collection': 'nobody' }, 404],
+  ])('with %s is refused', async (_, text, headers, status) => {
+    const answer = await fetch(`${jetty.url}/v1/traces`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+      body: text,
+    })
+    expect(answer.status).toBe(status)
+  })
+
+  test('that unpacks to more than the limit is refused before it is unpacked', async () => {
+    const answer = await fetch(`${jetty.url}/v1/traces`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'content-encoding': 'gzip',
+      },
+      body: gzipSync(Buffer.alloc(20_000_000, 32)),
+    })
+    expect([answer.status, await answer.json()]).toMatchObject([413, { detail: expect.stringContaining('200') }])
+  })
+})
