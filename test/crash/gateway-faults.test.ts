@@ -48,7 +48,9 @@ const hello = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hello
 const post = (body: object, server: TestServer) =>
   rawPost(`${server.url}/v1/chat/completions`, JSON.stringify(body), { authorization: `Bearer ${key}` })
 const plain = (more: object = {}, server = jetty) => post({ ...hello, ...more }, server)
-const stream = (server = jetty) => post({ ...hello, stream: true }, server)
+/** Asks for the usage, too, so that every event of the provider is for the client. */
+const streamed = { stream: true, stream_options: { include_usage: true } }
+const stream = (server = jetty) => post({ ...hello, ...streamed }, server)
 
 /** What is on record of an answer. */
 const recordOf = async (headers: Record<string, string>): Promise<Body> => {
@@ -308,7 +310,7 @@ describe('a stream', () => {
     for (const group of groupsOf(places)) {
       await Promise.all(
         group.map(async (cutAfterBytes) => {
-          const answer = await plain({ seed: cutAfterBytes, stream: true })
+          const answer = await plain({ seed: cutAfterBytes, ...streamed })
           if (cutAfterBytes < firstEvent) return expect([answer.text, answer.isWhole]).toEqual([whole, true])
           const data = seen(answer.text)
           expect(data.at(-1), String(cutAfterBytes)).toMatch(/^\{"error":/)
