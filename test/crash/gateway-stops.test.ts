@@ -124,5 +124,5 @@ it('a stream that cannot be recorded ends with an error event and a broken conne
   const answer = await ask({ stream: true })
   expect(lastEvent(answer)).toMatch(/^data: \{"error":/)
   expect([answer.text.includes('[DONE]'), answer.isWhole]).toEqual([false, false])
-  expect((await ask({})).status).toBe(500)
+  expect((await ask({})).status).toBe(503)
 })
