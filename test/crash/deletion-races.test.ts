@@ -138,7 +138,8 @@ test('a collection goes although nobody is left to end one of its runs, which fo
   await jetty.call('POST', '/api/v1/run/stuck/task', {})
   // The lease of a process that has died a moment ago, and that no living one has noticed yet.
   await database.query(
-    `with l as (insert into leases (id, epoch, owner) values ('dead', 1, 'somebody'))
+    `with e as (insert into executors (id, beat_at) values ('somebody', now() + interval '1 hour')),
+       l as (insert into leases (id, epoch, owner) values ('dead', 1, 'somebody'))
      insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
        status, lease) select 'stuck', '00000002', 'w', id, 98, 'stuck/task', 'd', '{}', 'a', 'running', 'dead'
      from collections where name = 'stuck'`,
