@@ -177,7 +177,7 @@ type Components = ReturnType<typeof makeComponents>
 
 const isOpen = (endpoint: Endpoint): boolean => endpoint.access === 'none'
 
-/** The error statuses of an endpoint: those that it declares, and those that follow from its kind. */
+/** The error statuses that an endpoint declares, and those that every endpoint of its kind has. */
 const errorStatuses = (endpoint: Endpoint): number[] => {
   const codes: ErrorCode[] = [...endpoint.errors]
   if (!isOpen(endpoint)) codes.push('unauthenticated', 'forbidden', 'rate_limited', 'database_unavailable')

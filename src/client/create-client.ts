@@ -19,7 +19,7 @@ export interface TaskType {
 /** Types of tasks by `collection/task`, as `jetty types` writes them. */
 export type TaskTypes<Tasks> = { [Name in keyof Tasks]: TaskType }
 
-/** Stands for tasks whose types nobody has generated: any name, any parameters. */
+/** The tasks of a client for which no types were generated: any name, any parameters. */
 export interface AnyTasks {
   [name: string]: { params: Record<string, unknown>; steps: Record<string, unknown>; outputs: Record<string, unknown> }
 }

@@ -17,7 +17,7 @@ import { originOf } from './cors.ts'
 import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
-import { bodyTooLarge, type JsonReading, readBytes } from './input/body.ts'
+import { bodyTooLarge, dataFactor, type JsonReading, readBytes } from './input/body.ts'
 import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
 import {
   type FileSink,
@@ -199,9 +199,6 @@ interface ReadBody {
 
 /** How long a request waits for the records of gateway calls that were answered before it. */
 const recordsWaitMs = 5_000
-
-/** Data may have so many times the values of another body. */
-const dataFactor = 10
 
 const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
 

@@ -89,7 +89,6 @@ const names = {
     'ai.usage.outputTokens',
     'ai.usage.completionTokens',
   ],
-  total: ['gen_ai.usage.total_tokens', 'llm.usage.total_tokens', 'llm.token_count.total', 'ai.usage.totalTokens'],
   cost: ['gen_ai.usage.cost', 'llm.cost.total', 'gen_ai.usage.total_cost'],
   finish: ['gen_ai.response.finish_reasons', 'ai.response.finishReason', 'gen_ai.completion.0.finish_reason'],
   tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name'],
@@ -133,6 +132,7 @@ const names = {
     'langsmith.trace.session_id',
   ],
   task: ['jetty.task'],
+  service: ['service.name'],
 } as const
 
 type Meaning = keyof typeof names
@@ -321,8 +321,6 @@ interface ReadSpan {
   tokens: SpanTokens | undefined
   /** US dollars as the sender states them; undefined if it does not. */
   costUsd: number | undefined
-  model: string | undefined
-  provider: string | undefined
   user: string | undefined
   session: string | undefined
 }
@@ -337,13 +335,14 @@ export const readSpan = ({ attributes }: Pick<Span, 'attributes'>): ReadSpan => 
     outputs: outputsOf(kind, attributes),
     tokens: isCall ? tokensOf(attributes) : undefined,
     costUsd: isCall ? costOf(attributes) : undefined,
-    model: textIn(attributes, 'model'),
-    provider: textIn(attributes, 'provider'),
     user: textIn(attributes, 'user'),
     session: textIn(attributes, 'session'),
   }
 }
 
-/** Name of the task that records a trace: as the sender names it, else its service. */
-export const taskOf = ({ attributes, resource }: Pick<Span, 'attributes' | 'resource'>): string | undefined =>
-  textIn(attributes, 'task') ?? textIn(resource, 'task') ?? (resource['service.name'] as string | undefined)
+/** The program that sent a span, as it calls itself; undefined if it does not say. */
+export const serviceOf = ({ resource }: Pick<Span, 'resource'>): string | undefined => textIn(resource, 'service')
+
+/** Name of the task that records a trace: the one that the sender names, else its service. */
+export const taskOf = (span: Pick<Span, 'attributes' | 'resource'>): string | undefined =>
+  textIn(span.attributes, 'task') ?? textIn(span.resource, 'task') ?? serviceOf(span)

@@ -1,8 +1,5 @@
 import protobuf from 'protobufjs/minimal.js'
-import { AppError } from '../lib/errors.ts'
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
-import { parsePieces } from '../lib/json/large-json.ts'
-import { measureJson } from '../lib/memory/json-memory.ts'
 import type { Pieces } from '../lib/slices.ts'
 
 /** A span as OTLP says it, with plain values. */
@@ -28,7 +25,7 @@ export interface Span {
 }
 
 /** What an export contains: its spans, and why others of it were left out. */
-interface ReceivedSpans {
+export interface ReceivedSpans {
   spans: Span[]
   rejected: number
   reason: string | null
@@ -97,32 +94,33 @@ const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = 
 
 const mostDepth = 64
 
-/** What is left of the values that an export may have. */
-interface Budget {
-  left: number
+/** A message inside of the bytes of an export. */
+interface Part {
+  of: string
+  /** Where it ends. */
+  end: number
+  depth: number
 }
 
-const tooManyValues = (): AppError =>
-  new AppError('too_large', 'The export has more values than one request may have', {
-    hint: 'Send smaller batches: OTEL_BSP_MAX_EXPORT_BATCH_SIZE of an SDK, send_batch_max_size of a collector.',
-  })
-
-/** Decodes a message of protobuf piece by piece into the object that JSON would have. Unknown fields are left out. */
+/**
+ * Decodes a message piece by piece into the object that JSON would have, and counts its values. Unknown fields are left out.
+ * With `keep` false it only counts.
+ */
 function* decode(
   reader: protobuf.Reader,
-  { of, end, depth }: { of: string; end: number; depth: number },
-  budget: Budget,
+  { of, end, depth }: Part,
+  counted: { values: number },
+  keep: boolean,
 ): Pieces<JsonObject> {
   if (depth > mostDepth) throw new RangeError('nested too deeply')
   const fields = fieldNumbers[of] ?? {}
   const message: JsonObject = {}
   while (reader.pos < end) {
-    if (budget.left-- <= 0) throw tooManyValues()
-    if (budget.left % 500 === 0) yield
+    if (++counted.values % 500 === 0) yield
     const tag = reader.uint32()
     const field = fields[tag >>> 3]
     const scalar = field && scalars[field.of]
-    if (!field || (tag & 7) !== (scalar?.wire ?? 2)) {
+    if (!field || (tag & 7) !== (scalar?.wire ?? 2) || (scalar && !keep)) {
       reader.skipType(tag & 7)
       continue
     }
@@ -131,24 +129,31 @@ function* decode(
     else {
       const length = reader.uint32()
       if (reader.pos + length > end) throw new RangeError('ends in the middle')
-      const inner = { of: field.of, end: reader.pos + length, depth: depth + 1 }
-      value = yield* decode(reader, inner, budget)
+      value = yield* decode(reader, { of: field.of, end: reader.pos + length, depth: depth + 1 }, counted, keep)
     }
-    if (field.isList) {
-      const list = (message[field.name] ?? []) as unknown[]
-      list.push(value)
-      message[field.name] = list
-    } else message[field.name] = value
+    if (!keep) continue
+    if (!field.isList) message[field.name] = value
+    else if (Array.isArray(message[field.name])) (message[field.name] as unknown[]).push(value)
+    else message[field.name] = [value]
   }
   if (reader.pos > end) throw new RangeError('ends in the middle')
   return message
 }
 
-const notOtlp = (format: OtlpFormat, cause?: unknown): AppError =>
-  new AppError('bad_request', `The body is no OTLP export of traces in ${format === 'json' ? 'JSON' : 'protobuf'}`, {
-    hint: 'Send an ExportTraceServiceRequest as application/x-protobuf or application/json, uncompressed or as gzip.',
-    cause,
-  })
+const whole = (bytes: Buffer): [protobuf.Reader, Part] => [
+  protobuf.Reader.create(bytes),
+  { of: 'Export', end: bytes.length, depth: 0 },
+]
+
+/** Counts the values of an export in protobuf, piece by piece and without keeping them. Throws a RangeError for none. */
+export function* countValues(bytes: Buffer): Pieces<number> {
+  const counted = { values: 0 }
+  yield* decode(...whole(bytes), counted, false)
+  return counted.values
+}
+
+/** Decodes an export in protobuf, piece by piece, into the object that it is in JSON. Throws a RangeError for none. */
+export const decodeExport = (bytes: Buffer): Pieces<JsonObject> => decode(...whole(bytes), { values: 0 }, true)
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
@@ -161,7 +166,12 @@ const integer = (value: unknown): number | string => {
 /** Values that one span may have: more keep the thread for too long at once. */
 const mostOfSpan = 20_000
 
-const anyValue = (value: unknown, room: Budget): unknown => {
+/** What is left of them. */
+interface Room {
+  left: number
+}
+
+const anyValue = (value: unknown, room: Room): unknown => {
   if (room.left-- <= 0 || !isObject(value)) return null
   if (value.stringValue !== undefined) return value.stringValue
   if (value.boolValue !== undefined) return value.boolValue
@@ -177,7 +187,7 @@ const anyValue = (value: unknown, room: Budget): unknown => {
   return list
 }
 
-const attributesOf = (given: unknown, room: Budget): JsonObject => {
+const attributesOf = (given: unknown, room: Room): JsonObject => {
   const attributes: JsonObject = {}
   for (const one of listOf(given)) {
     if (room.left <= 0) break
@@ -248,9 +258,10 @@ const spanOf = (given: JsonObject, origin: Origin): Span | string => {
 
 const objectsIn = (list: unknown): JsonObject[] => listOf(list).filter(isObject)
 
-function* spansIn(whole: JsonObject): Pieces<ReceivedSpans> {
+/** Reads the spans of an export, one by one. */
+export function* readSpans(exported: JsonObject): Pieces<ReceivedSpans> {
   const received: ReceivedSpans = { spans: [], rejected: 0, reason: null }
-  for (const { resource: sender, scopeSpans } of objectsIn(whole.resourceSpans)) {
+  for (const { resource: sender, scopeSpans } of objectsIn(exported.resourceSpans)) {
     const resource = isObject(sender) ? attributesOf(sender.attributes, { left: mostOfSpan }) : {}
     for (const { scope, spans } of objectsIn(scopeSpans)) {
       const origin = { scope: isObject(scope) ? textOf(scope.name) : '', resource }
@@ -268,29 +279,6 @@ function* spansIn(whole: JsonObject): Pieces<ReceivedSpans> {
     yield
   }
   return received
-}
-
-function* parsed(text: string, mostValues: number): Pieces<unknown> {
-  if ((yield* measureJson(text)).values > mostValues) throw tooManyValues()
-  return yield* parsePieces(text)
-}
-
-/** Reads the body of an export piece by piece. Throws `bad_request` for what is none, `too_large` for too many values. */
-export function* readExport(body: Buffer, format: OtlpFormat, mostValues: number): Pieces<ReceivedSpans> {
-  try {
-    const whole =
-      format === 'json'
-        ? yield* parsed(body.toString(), mostValues)
-        : yield* decode(
-            protobuf.Reader.create(body),
-            { of: 'Export', end: body.length, depth: 0 },
-            { left: mostValues },
-          )
-    if (!isObject(whole)) throw notOtlp(format)
-    return yield* spansIn(whole)
-  } catch (cause) {
-    throw cause instanceof AppError ? cause : notOtlp(format, cause)
-  }
 }
 
 /** Writes the answer to an export: what of it was not taken, and why. */

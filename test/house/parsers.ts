@@ -27,7 +27,7 @@ import { hasModelForm } from '../../src/sandbox/runbooks/format/model-names.ts'
 import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { fillCommand } from '../../src/sandbox/runbooks/verify/fill-command.ts'
 import { readSpan } from '../../src/traces/conventions.ts'
-import { type OtlpFormat, readExport } from '../../src/traces/otlp.ts'
+import { countValues, decodeExport, readSpans } from '../../src/traces/otlp.ts'
 
 interface Row {
   /** Files of src that read it. */
@@ -73,14 +73,19 @@ const outputs = '# T\n\n## Required Output Files\n\n| File | D |\n|--|--|\n'
 const frontMatter = (unit: string, before = '') => validateRunbook(`---\n${filled(unit, 32 * kib, before)}\n---\n# T\n`)
 const numbered = (make: (at: number) => string) => Array.from({ length: 6_000 }, (_, at) => make(at)).join('')
 const members = (count: number) => Array.from({ length: count }, (_, at) => `"m${at}":0`).join(',')
-/** Reads an export as the server does; one that is refused is read, too. */
-function* read(body: Buffer, format: OtlpFormat): Pieces<unknown> {
+/** Reads what may be refused on the way. */
+function* tried(pieces: Pieces<unknown>): Pieces<unknown> {
   try {
-    return yield* readExport(body, format, 1_000_000)
+    return yield* pieces
   } catch (error) {
     return error
   }
 }
+/** Messages of OTLP in protobuf, as hexadecimal digits, that have many values in few bytes. */
+const denseMessages = ['0a00', '0a021200', '0a0412021200', '1801']
+/** The spans of one sender with more attributes than a span may have. */
+const manyAttributes = `{"scopeSpans":[{"spans":[{"traceId":"${'ab'.repeat(16)}","spanId":"${'ab'.repeat(8)}",
+  "startTimeUnixNano":"1767607200000000000","attributes":[${filled('{"key":"a","value":{"arrayValue":{"values":[{},{},{}]}}},', 2 * kib * kib).slice(0, -1)}]}]}]}`
 const refused = (work: () => unknown): unknown => {
   try {
     return work()
@@ -351,28 +356,23 @@ export const parsers: Record<string, Row> = {
     files: ['traces/otlp.ts'],
     packages: ['protobufjs'],
     inPieces: {
-      ...prepared(['0a00', '0a021200', '0a0412021200', '1801'], {
+      ...prepared(denseMessages, {
         make: (unit) => Buffer.alloc(mostBody, Buffer.from(unit, 'hex')),
-        work: (body) => read(body, 'protobuf'),
+        work: (body) => tried(countValues(body)),
       }),
-      ...prepared(['{},', '{"scopeSpans":[{"spans":[{}]}]},'], {
-        make: (unit) => Buffer.from(`{"resourceSpans":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),
-        work: (body) => read(body, 'json'),
+      // as many values as are decoded after they were counted
+      ...prepared(denseMessages, {
+        make: (unit) => Buffer.alloc(2_000_000, Buffer.from(unit, 'hex')),
+        work: (body) => tried(decodeExport(body)),
       }),
-      ...prepared(
-        ['{"key":"a","value":{"stringValue":"b"}},', '{"key":"a","value":{"arrayValue":{"values":[{},{},{}]}}},'],
-        {
-          make: (unit) =>
-            Buffer.from(
-              `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"${'ab'.repeat(16)}","spanId":"${'ab'.repeat(8)}","startTimeUnixNano":"1767607200000000000","attributes":[${filled(unit, 2 * kib * kib).slice(0, -1)}]}]}]}]}`,
-            ),
-          work: (body) => read(body, 'json'),
-        },
-      ),
+      ...prepared(['{},', '{"scopeSpans":[{"spans":[{}]}]},', `${manyAttributes},`], {
+        make: (unit) => JSON.parse(`{"resourceSpans":[${filled(unit, 4 * kib * kib).slice(0, -1)}]}`),
+        work: readSpans,
+      }),
     },
     inThread: byUnit(['llm.input_messages.1.message.role', 'gen_ai.prompt.7', 'a'], (unit) => {
       const attributes = Object.fromEntries(
-        Array.from({ length: 10_000 }, (_, at) => [unit.replace(/\d|$/, String(at)), '[{"role":"user"}]']),
+        Array.from({ length: 20_000 }, (_, at) => [unit.replace(/\d|$/, String(at)), '[{"role":"user"}]']),
       )
       readSpan({ attributes })
     }),

@@ -34,7 +34,7 @@ const productOutputs = {
   created: z.boolean().describe('Whether it did not exist before.'),
 }
 
-/** The given fields; what was left out keeps what is stored. */
+/** The fields that the step gives. A stored field that it does not give stays as it is. */
 const givenFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 

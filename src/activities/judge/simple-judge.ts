@@ -342,7 +342,7 @@ const nothing = (reason: string): AppError =>
     hint: 'Set output_path to the value of the run that is to be judged.',
   })
 
-/** Value at the path in the run, or the outputs of the last step that has any. */
+/** Value at the path in the run; without a path, the outputs of the last completed step. */
 const judgedPart = async (run: string, path: string | undefined, { runs }: ActivityContext): Promise<Json> => {
   if (path === undefined) {
     const last = (await runs.steps(run, 'last')).findLast(({ status }) => status === 'completed')

@@ -109,7 +109,7 @@ const storePreview = async (
     })
   const { row, replaced } = isEmpty ? await write() : await kept(call, write)
   if (!isEmpty) quota.add(row.collection_id, { fileBytes: file.size })
-  if (replaced) await objects.remove([replaced]).catch(() => {}) // no row names it: the sweep removes what is left
+  if (replaced) await objects.remove([replaced]).catch(() => {}) // no row names it, so the sweep removes it later
   return row
 }
 

@@ -86,7 +86,7 @@ const copyToBucket = async (
     if (await datasetHasBytes(deps.database, dataset.id, file)) return undefined
     return await addDataFileInBucket(deps, bucket, dataset, file)
   } finally {
-    await deps.objects.remove([file.object]).catch(() => {}) // no row names it: the sweep removes what is left
+    await deps.objects.remove([file.object]).catch(() => {}) // no row names it, so the sweep removes it later
   }
 }
 

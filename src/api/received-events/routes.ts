@@ -35,7 +35,7 @@ import { receivedEventsContract } from './contract.ts'
 /** A webhook as it came. */
 interface ReceivedWebhook {
   headers: IncomingHttpHeaders
-  /** Its body as it was sent, which is what is signed. */
+  /** Its body as it was sent: the sender signs these bytes. */
   text: string
 }
 

@@ -9,8 +9,12 @@ import {
   type ScopedBody,
   type ScopedCall,
 } from '../../http/implement.ts'
+import { dataFactor, decodeText, type JsonReading, parseJson, tooManyValues } from '../../http/input/body.ts'
+import type { Room } from '../../http/input/memory.ts'
 import { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { writePieces } from '../../lib/json/large-json.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { doInSlices, type Pieces } from '../../lib/slices.ts'
 import { headerText } from '../../lib/text/header-text.ts'
@@ -23,8 +27,16 @@ import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
 import { type ObservedSpan, type ObservedTrace, recordTrace } from '../../store/runs/traces.ts'
 import type { TaskFields } from '../../store/tasks/tasks.ts'
-import { readSpan, taskOf } from '../../traces/conventions.ts'
-import { exportAnswer, type OtlpFormat, readExport, type Span } from '../../traces/otlp.ts'
+import { readSpan, serviceOf, taskOf } from '../../traces/conventions.ts'
+import {
+  countValues,
+  decodeExport,
+  exportAnswer,
+  type OtlpFormat,
+  type ReceivedSpans,
+  readSpans,
+  type Span,
+} from '../../traces/otlp.ts'
 import { tracesContract } from './contract.ts'
 
 interface TracesDeps {
@@ -41,10 +53,11 @@ interface ExportBody extends ScopedBody {
 
 const unzip = promisify(gunzip)
 
-/** An export is data: it may have so many times the values of another body. */
-const dataFactor = 10
-/** An export is held as bytes, as values, and as the texts that are recorded. */
-const copiesOfExport = 4
+/** A span is held as values and as the texts that are recorded of it. */
+const textsOfExport = 3
+
+/** What a value of protobuf takes in memory once it is decoded. */
+const bytesPerValue = 100
 
 const unpacked = async (bytes: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> => {
   const name = encoding?.trim().toLowerCase() ?? 'identity'
@@ -71,6 +84,35 @@ const unpacked = async (bytes: Buffer, encoding: string | undefined, maxBytes: n
 
 const formatOf = ({ 'content-type': type = '' }: IncomingHttpHeaders): OtlpFormat =>
   /^\s*application\/json\b/i.test(type) ? 'json' : 'protobuf'
+
+const notOtlp = (format: OtlpFormat, cause: unknown): AppError =>
+  new AppError('bad_request', `The body is no OTLP export of traces in ${format === 'json' ? 'JSON' : 'protobuf'}`, {
+    hint: 'Send an ExportTraceServiceRequest as application/x-protobuf or application/json, uncompressed or as gzip.',
+    cause,
+  })
+
+type Reading = Pick<JsonReading, 'mostValues' | 'owner'> & { room: Room }
+
+const valuesOf = async (bytes: Buffer, format: OtlpFormat, reading: Reading): Promise<unknown> => {
+  if (format === 'json') return parseJson(decodeText(bytes), { contentType: 'application/json', ...reading })
+  const { mostValues, owner, room } = reading
+  const values = await doInSlices(countValues(bytes), owner)
+  if (values > mostValues) throw tooManyValues(mostValues)
+  await room(bytesPerValue * values + bytes.length)
+  return doInSlices(decodeExport(bytes), owner)
+}
+
+/** Reads an export. OTLP wants 400 for a body that is none, and retries no other refusal of it. */
+const readExport = async (bytes: Buffer, format: OtlpFormat, reading: Reading): Promise<ReceivedSpans> => {
+  const exported = await valuesOf(bytes, format, reading).catch((cause: unknown) => {
+    if (cause instanceof RangeError || (cause instanceof AppError && cause.code === 'invalid')) {
+      throw notOtlp(format, cause)
+    }
+    throw cause
+  })
+  if (!isObject(exported)) throw notOtlp(format, undefined)
+  return doInSlices(readSpans(exported), reading.owner)
+}
 
 const readBody: ReadScopedBody<ExportBody> = async (bytes, headers) => ({
   bytes,
@@ -99,12 +141,15 @@ const stubOf = (name: string): TaskFields => ({
 /** A text that PostgreSQL stores. */
 const storable = (text: string, most: number): string => text.replaceAll('\0', '').slice(0, most)
 
+/** JSON text of the error of a span. */
+const failed = (message: string): string =>
+  JSON.stringify({ code: 'span_failed', message, retryable: false, hint: null, cause: null })
+
 /** Reads the spans of a trace as steps, one by one, without secrets; and for whom and in which conversation they were made. */
 function* stepsOf(
   spans: readonly Span[],
   scrub: Environment['scrub'],
 ): Pieces<Pick<ObservedTrace, 'spans' | 'labels'>> {
-  const clean = (value: unknown): string => scrub.jsonText(JSON.stringify(value))
   const labels = new Map<string, string>()
   const steps: ObservedSpan[] = []
   for (const span of spans) {
@@ -112,7 +157,13 @@ function* stepsOf(
     for (const [key, value] of Object.entries({ user, session })) {
       if (value && !labels.has(key)) labels.set(key, storable(scrub.text(value), 1000))
     }
-    const failed = { code: 'span_failed', message: span.error, retryable: false, hint: null, cause: null }
+    const { attributes, resource, events } = span
+    const texts: string[] = []
+    for (const value of [inputs, outputs, { attributes, resource, events }]) {
+      texts.push(scrub.jsonText(yield* writePieces(value)))
+      yield
+    }
+    const [inputsText = '', outputsText = '', attributesText = ''] = texts
     const isCounted = tokens !== undefined || costUsd !== undefined
     steps.push({
       spanId: span.spanId,
@@ -122,13 +173,12 @@ function* stepsOf(
       scope: scrub.text(span.scope),
       startMs: span.startMs,
       endMs: span.endMs,
-      error: span.error === null ? null : clean(failed),
-      inputs: clean(inputs),
-      outputs: clean(outputs),
+      error: span.error === null ? null : failed(storable(scrub.text(span.error), 10_000)),
+      inputs: inputsText,
+      outputs: outputsText,
       usage: isCounted ? addCallUsage(undefined, tokens, costUsd ?? null) : undefined,
-      attributes: clean({ attributes: span.attributes, resource: span.resource, events: span.events }),
+      attributes: attributesText,
     })
-    yield
   }
   return { spans: steps, labels: [...labels].map(([key, value]) => ({ key, value })) }
 }
@@ -148,27 +198,32 @@ export const tracesRoutes = ({ database, quota, environmentOf, settings }: Trace
     const { body, collection, identity, headers, memory } = call
     await quota.require(collection.id)
     const format = formatOf(headers)
+    const owner = collection.name
     const bytes = await unpacked(body.bytes, headers['content-encoding'], settings.maxBodyBytes)
-    await memory.take(copiesOfExport * bytes.length)
-    const received = await doInSlices(readExport(bytes, format, dataFactor * settings.maxBodyValues), collection.name)
+    const mostValues = dataFactor * settings.maxBodyValues
+    const received = await readExport(bytes, format, { mostValues, owner, room: memory.take })
     const { scrub } = await environmentOf(collection.environment_id, [])
-    let runs = 0
+    // The texts of all traces together; each is written and forgotten by itself.
+    await memory.take(textsOfExport * bytes.length)
     for (const [traceId, spans] of groupByTrace(received.spans)) {
-      const [first] = spans
-      if (!first) continue
+      const service = spans.map(serviceOf).find((name) => name !== undefined) ?? null
       const trace: ObservedTrace = {
         traceId,
         collection: { id: collection.id, name: collection.name },
         stub: stubOf(taskName(spans.map(taskOf).find((name) => name !== undefined))),
         author: authorOf(identity),
         recordedBy: recordedBy(identity),
-        params: scrub.jsonText(JSON.stringify({ source: 'otlp', service: first.resource['service.name'] ?? null })),
-        ...(await doInSlices(stepsOf(spans, scrub), collection.name)),
+        params: scrub.jsonText(JSON.stringify({ source: 'otlp', service })),
+        ...(await doInSlices(stepsOf(spans, scrub), owner)),
         mostLabels: settings.maxLabelsPerRun,
       }
-      if ((await insist(database, (queries) => recordTrace(queries, trace))) === 'new') runs++
+      const recorded = await insist(database, (queries) => recordTrace(queries, trace))
+      if (recorded) quota.add(collection.id, { runs: recorded.isNew ? 1 : 0, databaseBytes: recorded.bytes })
+      else {
+        received.rejected += spans.length
+        received.reason = `trace ${traceId} is the id of a run that is no trace`
+      }
     }
-    quota.add(collection.id, { runs, databaseBytes: bytes.length })
     const type = format === 'json' ? 'application/json' : 'application/x-protobuf'
     return new Reply(exportAnswer(received, format), { 'content-type': type })
   }

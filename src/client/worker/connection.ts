@@ -67,7 +67,7 @@ export const fetchUnlessSilent =
       stop()
       return response
     }
-    timer.refresh().unref() // nobody may read the answer to its end
+    timer.refresh().unref() // a caller may stop reading: the timer must not keep its process alive
     const body = response.body.pipeThrough(
       new TransformStream<Uint8Array, Uint8Array>({
         transform(chunk, control) {

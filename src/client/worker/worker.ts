@@ -18,7 +18,7 @@ import type { WorkerLog, WorkerOptions } from './worker-options.ts'
 
 const usualConcurrency = 4
 
-/** Throws what is wrong with the activities of a worker, before it asks a server. */
+/** Checks the activities of a worker before it connects to a server. Throws `invalid` with all their faults. */
 const check = (activities: readonly OwnActivity[]): void => {
   const { problems } = readActivityModule(Object.fromEntries(activities.map((one, at) => [one.name ?? at, one])))
   for (const { name } of activities) {

@@ -434,7 +434,7 @@ const readJson = (check: CroissantCheck, subject: Subject, key: string): unknown
   return undefined
 }
 
-/** Checks the records of a record set, and tells whether it has any. */
+/** Checks the records of a record set. Returns whether it has records. */
 const checkData = (check: CroissantCheck, subject: Subject, fields: readonly FieldModel[], data: unknown): boolean => {
   if (data === null) return false
   const place = placeOf(check, subject.node, 'cr:data') ?? ''

@@ -113,6 +113,9 @@ export const decodeText = (bytes: Uint8Array): string => {
   }
 }
 
+/** Data may have so many times the values of another body. */
+export const dataFactor = 10
+
 /** How a JSON body is read. */
 export interface JsonReading {
   contentType: string

@@ -80,7 +80,8 @@ const databaseBytes = `coalesce(octet_length(r.init_params), 0)
        + coalesce(octet_length(s.error), 0)), 0) from steps s where s.run_id = r.id)
   + (select coalesce(sum(octet_length(p.body)), 0) from payloads p where p.run_id = r.id)
   + (select coalesce(sum(octet_length(e.event)), 0) from step_events e where e.run_id = r.id)
-  + (select coalesce(sum(octet_length(c.call)), 0) from step_calls c where c.run_id = r.id)`
+  + (select coalesce(sum(octet_length(c.call)), 0) from step_calls c where c.run_id = r.id)
+  + (select coalesce(sum(octet_length(a.attributes)), 0) from spans a where a.run_id = r.id)`
 
 /** SQL expression: bytes that the run `r` takes, its files included. */
 export const runBytes = `(${databaseBytes}

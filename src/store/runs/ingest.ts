@@ -89,7 +89,7 @@ export const ingestRun = async (
 const labelsNow = async (queries: Queries, runKey: string): Promise<string> =>
   (await labelTextsOf(queries, [runKey]))[0] ?? '[]'
 
-export interface Times {
+interface Times {
   createdMs: number
   completedMs: number
 }
@@ -169,6 +169,8 @@ interface HeldRun {
   name: string
   task_id: number
   ingested: boolean
+  /** Whether it records a trace, whose steps are spans. */
+  is_trace: boolean
   recorded_by: string | null
   status: RunStatus
   created_at: Date
@@ -183,12 +185,14 @@ const holdIngestedRun = queryOne(
     name: text,
     task_id: bigint,
     ingested: bool,
+    is_trace: bool,
     recorded_by: orNull(text),
     status: textOf<RunStatus>(),
     created_at: moment,
     ended_at: moment,
   },
-  `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
+  `select id, trajectory_id, name, task_id, ingested, exists (select from spans where run_id = runs.id) is_trace,
+       recorded_by, status, created_at, ended_at from runs
      where trajectory_id = $1 and task_id = $2 order by ingested limit 1 for update`,
   (trajectoryId: string, taskId: number) => [trajectoryId, taskId],
 )
@@ -196,14 +200,11 @@ const holdIngestedRun = queryOne(
 const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
   const found = await holdIngestedRun(queries, trajectoryId, taskId)
   if (!found) throw new RunMoved('The run was deleted in the meantime')
-  if (!found.ingested) {
-    throw new AppError(
-      'conflict',
-      `Trajectory '${trajectoryId}' was executed on this server and cannot be overwritten`,
-      {
-        hint: 'Choose another trajectory_id, or omit it to get a new one.',
-      },
-    )
+  if (!found.ingested || found.is_trace) {
+    const made = found.is_trace ? 'records a trace' : 'was executed on this server'
+    throw new AppError('conflict', `Trajectory '${trajectoryId}' ${made} and cannot be overwritten`, {
+      hint: 'Choose another trajectory_id, or omit it to get a new one.',
+    })
   }
   return found
 }

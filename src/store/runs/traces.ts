@@ -80,7 +80,8 @@ const holdRun = queryOne(
   held,
   `select id, task_id, status, cost_usd, created_at, ended_at,
        (select coalesce(max(seq) + 1, 0) from steps where run_id = r.id)::int steps
-     from runs r where trajectory_id = $1 and collection_id = $2 and ingested order by number limit 1 for update`,
+     from runs r where trajectory_id = $1 and collection_id = $2 and exists (select from spans where run_id = r.id)
+     limit 1 for update`,
   (traceId: string, collectionId: number) => [traceId, collectionId],
 )
 
@@ -160,7 +161,9 @@ const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: 
 const widenRun = queryRow(
   'widen_observed_run',
   { status: textOf<RunStatus>(), created_at: moment, ended_at: moment },
-  `update runs set created_at = least(created_at, to_timestamp($2::float8 / 1000)),
+  `with l as (update labels set run_created_at = to_timestamp($2::float8 / 1000)
+       where run_id = $1 and run_created_at > to_timestamp($2::float8 / 1000))
+   update runs set created_at = least(created_at, to_timestamp($2::float8 / 1000)),
        started_at = least(started_at, to_timestamp($2::float8 / 1000)),
        ended_at = greatest(ended_at, to_timestamp($3::float8 / 1000)), cost_usd = $4::float8,
        status = coalesce($5, status), error = coalesce($6, error), init_params = coalesce($7, init_params),
@@ -213,33 +216,46 @@ const placed = async (
   })
 }
 
-const firstOfEach = (spans: readonly ObservedSpan[]): ObservedSpan[] => [
-  ...new Map([...spans].reverse().map((span) => [span.spanId, span])).values(),
-]
+/** Characters of the texts of spans, as the quota of a collection counts them. */
+const textsOf = (spans: readonly ObservedSpan[]): number =>
+  spans.reduce(
+    (sum, { inputs, outputs, error, attributes }) =>
+      sum + inputs.length + outputs.length + (error?.length ?? 0) + attributes.length,
+    0,
+  )
+
+/** The spans that the run of their trace does not have yet, each once, in the order in which they began. */
+const newSpans = async (queries: Queries, runKey: string | undefined, spans: readonly ObservedSpan[]) => {
+  const first = new Map<string, ObservedSpan>()
+  for (const span of spans) if (!first.has(span.spanId)) first.set(span.spanId, span)
+  if (runKey !== undefined) {
+    for (const { span_id } of await knownSpans(queries, runKey, [...first.keys()])) first.delete(span_id)
+  }
+  return [...first.values()].sort((one, other) => one.startMs - other.startMs)
+}
+
+/** Whether the run is new, and what was added to it. */
+interface RecordedTrace {
+  isNew: boolean
+  /** About as many bytes were stored. */
+  bytes: number
+}
 
 /**
  * Records spans as steps of the run of their trace, which is made with the first of them. A span that is there already
- * changes nothing. Runs in the caller's transaction, which must be one of `insist`. Returns whether the run is new.
+ * changes nothing. Runs in the caller's transaction, which must be one of `insist`. Undefined when the id of the trace is
+ * that of another run of the task: nothing is written then.
  */
-export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promise<'new' | 'known'> => {
-  const { traceId, collection } = trace
-  await holdTrace(queries, traceId, collection.id)
-  const found = await holdRun(queries, traceId, collection.id)
-  const known = found
-    ? await knownSpans(
-        queries,
-        found.id,
-        trace.spans.map(({ spanId }) => spanId),
-      )
-    : []
-  const isKnown = new Set(known.map(({ span_id }) => span_id))
-  const spans = firstOfEach(trace.spans)
-    .filter(({ spanId }) => !isKnown.has(spanId))
-    .sort((one, other) => one.startMs - other.startMs)
-  if (spans.length === 0) return 'known'
-  const startMs = Math.min(...spans.map((span) => span.startMs))
-  const endMs = Math.max(...spans.map((span) => span.endMs))
+export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promise<RecordedTrace | undefined> => {
+  await holdTrace(queries, trace.traceId, trace.collection.id)
+  const found = await holdRun(queries, trace.traceId, trace.collection.id)
+  const spans = await newSpans(queries, found?.id, trace.spans)
+  const [earliest] = spans
+  if (!earliest) return { isNew: false, bytes: 0 }
+  const { startMs } = earliest
+  const endMs = spans.reduce((latest, span) => Math.max(latest, span.endMs), startMs)
   const run = found ?? (await makeRun(queries, trace, { createdMs: startMs, completedMs: endMs }))
+  if (!run) return undefined
   const rows = await placed(queries, run, spans)
   await addSpans(queries, run.id, rows)
   await addSteps(queries, run.id, run.task_id, rows)
@@ -249,29 +265,31 @@ export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promi
   await giveLabels(queries, run.id, trace, trace.mostLabels)
   const before = found && totalsOf(found, [])
   await countIngested(queries, { taskId: run.task_id, ...(before ? { before } : {}), after: totalsOf(now, rows) })
-  return found ? 'known' : 'new'
+  return { isNew: !found, bytes: textsOf(spans) }
 }
 
+/** Makes the run of a trace; undefined when the task has another one with its id. */
 const makeRun = async (
   queries: Queries,
   trace: ObservedTrace,
   times: { createdMs: number; completedMs: number },
-): Promise<{ id: string; task_id: number; steps: number }> => {
-  const task = await holdTask(queries, { collection: trace.collection, task: trace.stub.name, stub: trace.stub })
+): Promise<{ id: string; task_id: number; steps: number } | undefined> => {
+  const { collection, stub, traceId: trajectoryId, author, recordedBy, params } = trace
+  const task = await holdTask(queries, { collection, task: stub.name, stub })
   if (!task) throw new TypeError('a task with a stub always exists')
-  const row = { id: newRunKey(), collectionId: trace.collection.id, taskId: task.id, workflow: trace.stub.workflow }
+  const row = { id: newRunKey(), collectionId: collection.id, taskId: task.id, workflow: stub.workflow }
   const run = {
-    trajectoryId: trace.traceId,
+    trajectoryId,
     status: 'completed' as const,
-    author: trace.author,
-    recordedBy: trace.recordedBy,
+    author,
+    recordedBy,
     inputs: '{}',
-    params: trace.params,
+    params,
     costUsd: null,
-    createdMs: times.createdMs,
-    completedMs: times.completedMs,
+    ...times,
   }
-  await insertRun(queries, row, `${trace.collection.name}/${task.name}`, run, times)
+  const made = await insertRun(queries, row, `${collection.name}/${task.name}`, run, times)
+  if (made === undefined) return undefined
   await countRun(queries, task.id)
   return { id: row.id, task_id: task.id, steps: 0 }
 }

@@ -145,6 +145,60 @@ describe('spans of one trace', () => {
   })
 })
 
+describe('the run of a trace', () => {
+  test('stands in lists by label where its begin is, also when its root came last', async () => {
+    const early = newTrace()
+    const between = newTrace()
+    const at = (minute: number) => `${1_767_607_200 + minute * 60}000000000`
+    const begun = (traceId: string, minute: number, attributes = {}) =>
+      span(
+        { traceId, spanId: hex(16, minute + 1), startTimeUnixNano: at(minute), endTimeUnixNano: at(minute) },
+        attributes,
+      )
+    await send([begun(early, 30, { 'user.id': 'grace' })], 'listed')
+    await send([begun(between, 20, { 'user.id': 'grace' })], 'listed')
+    await send([begun(early, 10)], 'listed')
+    const { body: listed } = await jetty.call('GET', '/api/v1/runs/acme?label=user:grace')
+    const order = (listed.runs ?? listed.trajectories ?? listed).map(
+      (run: { trajectory_id: string }) => run.trajectory_id,
+    )
+    expect(order).toEqual([between, early])
+  })
+
+  test('is not overwritten by an ingested one, nor the other way round', async () => {
+    const [traced, ingested] = [newTrace(), newTrace()]
+    const ingest = (id: string) =>
+      jetty.call('POST', '/api/v1/trajectories/acme/shared/ingest', { trajectory_id: id, output: 'mine' })
+    await send([span({ traceId: traced })], 'shared')
+    expect((await ingest(ingested)).status).toBe(200)
+    expect((await ingest(traced)).status).toBe(409)
+    expect(await (await send([span({ traceId: ingested })], 'shared')).json()).toMatchObject({
+      partialSuccess: { rejectedSpans: 1, errorMessage: expect.stringContaining(ingested) },
+    })
+    expect(Object.keys((await get('shared', traced)).steps)).toEqual(['answer'])
+    expect((await get('shared', ingested)).steps.eval.outputs).toEqual({ output: 'mine' })
+  })
+
+  test('takes texts that PostgreSQL does not', async () => {
+    const traceId = newTrace()
+    const odd = 'a\0b\ud800'
+    const answer = await send(
+      [span({ traceId, name: odd, status: { code: 2, message: odd } }, { 'user.id': odd, 'input.value': odd })],
+      'odd',
+    )
+    expect([answer.status, (await get('odd', traceId)).status]).toEqual([200, 'failed'])
+  })
+
+  test('counts for its collection what is stored, and once', async () => {
+    const used = async () => (await jetty.call('GET', '/api/v1/collections/acme/usage')).body
+    const one = span({ traceId: newTrace() }, { 'input.value': 'x'.repeat(1000) })
+    await send([one], 'counted')
+    const before = await used()
+    await send([one], 'counted')
+    expect(await used()).toEqual(before)
+  })
+})
+
 describe('an export', () => {
   test('comes as gzip, with the key as password, and to the path of Langfuse', async () => {
     const traceId = newTrace()
