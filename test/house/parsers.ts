@@ -103,7 +103,7 @@ const pattern = (source: string): Pieces<unknown> => {
 export const parsers: Record<string, Row> = {
   JSONata: { files: ['activities/shaping/evaluate.ts'], packages: ['jsonata'] },
   'YAML, HTML, XML and CSV of steps': {
-    files: ['activities/shaping/read-document.ts', 'activities/shaping/read-document.ts'],
+    files: ['activities/shaping/read-document.ts'],
     packages: ['htmlparser2'],
   },
   'PDF of steps': { files: ['activities/shaping/read-pdf.ts'], packages: ['unpdf'] },

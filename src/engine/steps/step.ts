@@ -391,6 +391,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       work.hasBegun = false
       if (attempt > row.attempt) startRow.tryAgain(attempt)
       const more = {
+        initParams,
         carryOutRunbook: engine.carryOutFor(work, held, attempt, signal),
         runScript: engine.runScriptFor(work, held, attempt, signal),
         recordStart() {
@@ -402,19 +403,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       const onceStored = makeStorageWait(work, held, signal, clock)
       const { leftSeconds } = timeLimit
       const contextOf = (own: StepSide, other: OwnContext, until = signal): ActivityContext =>
-        activityContext(
-          engine,
-          run,
-          place,
-          own,
-          attempt,
-          leftSeconds,
-          until,
-          { ...more, initParams },
-          room,
-          onceStored,
-          other,
-        )
+        activityContext(engine, run, place, own, attempt, leftSeconds, until, more, room, onceStored, other)
       const tools = calls && makeStepTools({ work, calls, parameters: resolved.parameters, signal, contextOf })
       return contextOf(side, { tools })
     },
