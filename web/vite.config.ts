@@ -5,10 +5,17 @@ import { defineConfig, type Plugin } from 'vite'
 import { contract } from '../src/api/contract.ts'
 import { describeWireOperations } from '../src/client/operations.ts'
 
+/** The operations without those that only clients of models call: the pages make chats alone. */
+const ofPages = Object.fromEntries(
+  Object.entries(contract).filter(
+    ([name, { method, tag }]) => name === 'createChatCompletion' || method === 'GET' || tag !== 'Chat',
+  ),
+)
+
 /** Serves `virtual:operations`: what the client needs to make requests, without the schemas and texts of the contract. */
 const operationsPlugin = (): Plugin => {
   const id = '\0virtual:operations'
-  const needed = JSON.stringify(describeWireOperations(contract))
+  const needed = JSON.stringify(describeWireOperations(ofPages))
   return {
     name: 'jetty-operations',
     resolveId: (source) => (source === 'virtual:operations' ? id : null),

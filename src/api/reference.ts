@@ -79,6 +79,20 @@ const anthropicErrorSchema = {
   },
 }
 
+const googleErrorSchema = {
+  type: 'object',
+  required: ['error', 'detail'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['code', 'message', 'status'],
+      properties: { code: { type: 'integer' }, message: { type: 'string' }, status: { type: 'string' } },
+    },
+    detail: errorSchema.properties.detail,
+    hint: { type: 'string', description: 'What to do next.' },
+  },
+}
+
 const jsonRpcErrorSchema = {
   type: 'object',
   required: ['jsonrpc', 'id', 'error', 'detail'],
@@ -101,6 +115,7 @@ const errorComponents = {
   error: 'ErrorText',
   openai: 'OpenAiError',
   anthropic: 'AnthropicError',
+  google: 'GoogleError',
   jsonrpc: 'JsonRpcError',
 } as const
 
@@ -139,6 +154,7 @@ const makeComponents = () => {
     ErrorText: errorTextSchema,
     OpenAiError: openAiErrorSchema,
     AnthropicError: anthropicErrorSchema,
+    GoogleError: googleErrorSchema,
     JsonRpcError: jsonRpcErrorSchema,
     FieldIssue: fieldIssueSchema,
   }

@@ -12,10 +12,11 @@ import { doInSlices } from '../lib/slices.ts'
 import { headerText } from '../lib/text/header-text.ts'
 import { now, pause } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
 import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { type LargeAnswer, refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
+import { geminiArray } from '../providers/upstream/convert/gemini.ts'
+import { formatOf } from '../providers/upstream/formats/formats.ts'
 import { clientLeft, makeStop, type Stop } from '../providers/upstream/transport/stop.ts'
 import type { AnswerCache } from '../store/calls/answer-cache.ts'
 import type { CallCost } from '../store/calls/budget.ts'
@@ -25,7 +26,7 @@ import type { Quota } from '../store/collections/quota.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
 import { isCallTask } from './own-workflows.ts'
-import { type AskedBody, type ModelCall, readAsked } from './read-call.ts'
+import { type AskedBody, type ModelCall, readAsked, type SaidInPath } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
@@ -168,9 +169,9 @@ const makeBeginCall =
     mostLabels,
     recordingRequired,
   }: BeginCallDeps) =>
-  async (call: ModelCall, shape: Shape, underWay: OpenModelCall): Promise<BegunModelCall> => {
+  async (call: ModelCall, underWay: OpenModelCall): Promise<BegunModelCall> => {
     const { headers, identity, collection, databaseAway } = call
-    const { asked, receivedMs } = call.body
+    const { shape, asked, receivedMs } = call.body
     requireNaming(identity, asked.block.task)
     pauses.require(collection.id)
     const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(lending, call)) : undefined
@@ -289,13 +290,12 @@ const refusedBody = (shape: Shape, status: number, text: string, error: AppError
   const body = parsedJson(text)
   const own =
     isObject(body) && isObject(body.error) && typeof body.error.message === 'string' ? body.error.message : undefined
-  const fits = shape !== 'messages' || (isObject(body) && body.type === 'error')
-  if (own !== undefined && fits) return isObject(body) && 'detail' in body ? text : withDetail(text, own)
+  const format = formatOf[shape]
+  if (isObject(body) && own !== undefined && format.isOwnError(body)) {
+    return 'detail' in body ? text : withDetail(text, own)
+  }
   const message = own ?? error.message
-  const code = 'upstream_failed'
-  return shape === 'messages'
-    ? JSON.stringify({ type: 'error', error: { type: anthropicType(status), message }, detail: message })
-    : JSON.stringify({ error: { message, type: openAiType(status), param: null, code }, detail: message })
+  return JSON.stringify({ ...format.errorBody(status, message, 'upstream_failed'), detail: message })
 }
 
 type Streamed = Extract<UpstreamAnswer, { kind: 'events' | 'large' }>
@@ -310,9 +310,16 @@ const makeAnswerCall = (options: RelayOptions) => {
     const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
     const write: Reply['body'] = (outgoing) =>
       given.kind === 'events'
-        ? relayEvents(outgoing, ticket, given, options)
+        ? relayEvents(
+            outgoing,
+            ticket,
+            ticket.isArray ? { ...given, source: geminiArray(given.source) } : given,
+            options,
+          )
         : relayLarge(outgoing, ticket, given, options)
-    return new Reply(write, ticketHeaders(ticket, record, given.headers), given.status)
+    const isArray = ticket.isArray && given.kind === 'events'
+    const headers = isArray ? { ...given.headers, 'content-type': 'application/json' } : given.headers
+    return new Reply(write, ticketHeaders(ticket, record, headers), given.status)
   }
 
   const whole = async (call: ModelCall, ticket: Ticket, given: Whole): Promise<Reply> => {
@@ -406,7 +413,7 @@ const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAn
   return { ...given, headers: { ...given.headers, ...warningsHeader(own ? [...found, own] : found) } }
 }
 
-export type { ModelCall } from './read-call.ts'
+export type { ModelCall, SaidInPath } from './read-call.ts'
 
 export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
   limits: AskDeps['limits'] &
@@ -419,10 +426,13 @@ export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
 }
 
 export interface Gateway {
-  /** Reads what a call asks of a model. `runbook`: a chat that asks for a runbook instead. Throws `bad_request`. */
-  read(bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): Promise<AskedBody | 'runbook'>
+  /**
+   * Reads what a call asks of a model, of which a path of Google's has said a part. `runbook`: a chat that asks for a runbook
+   * instead. Throws `bad_request`.
+   */
+  read(bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape, inPath?: SaidInPath): Promise<AskedBody | 'runbook'>
   /** Sends a call to the model and returns its answer. Throws when there is none. */
-  answer(call: ModelCall, shape: Shape): Promise<Reply>
+  answer(call: ModelCall): Promise<Reply>
   /** Breaks off the calls that are under way, and resolves once all are on record, or after some seconds. */
   end(): Promise<void>
 }
@@ -434,12 +444,12 @@ const requireUnpacked = (encoding = 'identity'): void => {
   throw new AppError('unsupported_encoding', message, { hint: 'Send the body uncompressed, without Content-Encoding.' })
 }
 
-const readCall: Gateway['read'] = async (bytes, headers, shape) => {
+const readCall: Gateway['read'] = async (bytes, headers, shape, inPath) => {
   requireUnpacked(headers['content-encoding'])
-  const asked = await doInSlices(readAsked(bytes, shape))
+  const asked = await doInSlices(readAsked(bytes, shape, inPath))
   if (asked === 'runbook') return asked
   const collection = asked.block.collection ?? headers['x-jetty-collection']?.toString()
-  return { asked, collection: collection || undefined, receivedMs: now() }
+  return { shape, asked, collection: collection || undefined, receivedMs: now() }
 }
 
 /**
@@ -455,14 +465,14 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   return {
     read: readCall,
-    answer(call, shape) {
+    answer(call) {
       const stop = makeStop()
       call.onGone(() => stop.stop())
       call.onAccessEnd((why) => stop.stop(why))
       const one = { stop, isGone: call.isGone }
       return underWay.track(one, async () => {
         const { asked } = call.body
-        const { ticket, environment } = await begin(call, shape, one)
+        const { ticket, environment } = await begin(call, one)
         const asking = ask({ ticket, asked, environment, headers: call.headers, stop })
         if (ticket.recorded) recorder.begin(ticket)
         const given = await asking.catch((thrown: unknown) => fail(call, ticket, thrown))

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import { doAtOnce } from '../lib/slices.ts'
-import { type AskedCall, readAsked, upstreamBody } from './read-call.ts'
+import { shapes } from '../model/gateway/shape.ts'
+import { type AskedCall, askedOf, readAsked, upstreamBody } from './read-call.ts'
 
 const read = (body: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') =>
   doAtOnce(readAsked(Buffer.from(body as string), shape))
@@ -57,6 +58,32 @@ test('what is no call is refused in words', () => {
   expect(() => read('{"model":"a","jetty":7}')).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('collection, task, record') }),
   )
+})
+
+test('each kind of call has a task of its own, which a block may name', () => {
+  for (const shape of shapes) {
+    expect(plain(`{"model":"a","jetty":{"runbook":false,"task":"_${shape}"}}`).block.task).toBe(`_${shape}`)
+  }
+})
+
+test('the model of a path becomes the first member, and is not sent on', () => {
+  const inPath = { model: 'a"b', stream: true, isArray: false }
+  const named = (text: string): AskedCall => {
+    const asked = doAtOnce(readAsked(Buffer.from(text), 'gemini', inPath))
+    if (asked === 'runbook') throw new Error('it asks for a runbook')
+    return asked
+  }
+  for (const [text, body, left] of [
+    ['{}', '{"model":"a\\"b"}', '{}'],
+    [' { "contents":[1] }', ' {"model":"a\\"b", "contents":[1] }', ' {"contents":[1] }'],
+    ['{"model":"c","contents":[],"model":7}', '{"model":"a\\"b","contents":[]}', '{"contents":[]}'],
+    ['{"jetty":{"task":"t"},"contents":[]}', '{"model":"a\\"b","jetty":{"task":"t"},"contents":[]}', '{"contents":[]}'],
+  ] as const) {
+    const asked = named(text)
+    expect([asked.body.toString(), asked.model, asked.stream]).toEqual([body, 'a"b', true])
+    expect(JSON.parse(upstreamBody(asked, 'other').toString())).toEqual(JSON.parse(left))
+    expect(JSON.parse(upstreamBody(askedOf(asked, 'other'), 'other').toString())).toEqual(JSON.parse(left))
+  }
 })
 
 test('a jetty block without "runbook": false asks for a runbook, in a chat alone', () => {

@@ -7,7 +7,7 @@ import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { parsePieces } from '../lib/json/large-json.ts'
 import { doAtOnce, type Pieces } from '../lib/slices.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
-import type { Shape } from '../model/gateway/shape.ts'
+import { isCount, type Shape } from '../model/gateway/shape.ts'
 import { renameModel } from '../providers/upstream/transport/rename-model.ts'
 import { asksForUsage, withUsageAsked } from '../providers/upstream/usage/stream-usage.ts'
 
@@ -23,10 +23,22 @@ export interface AskedCall {
   hidesUsage: boolean
   /** The `jetty` block: options for this server. */
   block: JettyBlock
+  /** The path has named the model: the provider does not get it in the body. */
+  isNamedInPath: boolean
+  /** A stream of Google's that its client reads as one JSON array instead of events. */
+  isArray: boolean
+}
+
+/** What a path says of a call of Google's protocol. */
+export interface SaidInPath {
+  model: string
+  stream: boolean
+  isArray: boolean
 }
 
 /** The body of a call to a model, and when it was received. */
 export interface AskedBody extends ScopedBody {
+  shape: Shape
   asked: AskedCall
   receivedMs: number
 }
@@ -107,15 +119,42 @@ const noRunbook = (): AppError =>
     hint: 'Send it to /v1/chat/completions, or omit `runbook` for a plain model call.',
   })
 
+const openingBrace = 123
+
+const shifted = ({ name, start, valueStart, valueEnd }: Member, by: number): Member => ({
+  name,
+  start: start + by,
+  valueStart: valueStart + by,
+  valueEnd: valueEnd + by,
+})
+
+/** The body with the model of its path as its first member, as its record has it. */
+function* naming(sent: Buffer, given: readonly Member[], model: string): Pieces<Pick<AskedCall, 'body' | 'members'>> {
+  const isNamed = given.some(({ name }) => name === 'model')
+  const body = isNamed ? editMembers(sent, given, ({ name }) => (name === 'model' ? 'cut' : undefined)) : sent
+  const members = isNamed ? ((yield* memberPieces(body, maxJsonDepth))?.members ?? []) : given
+  const start = body.indexOf(openingBrace) + 1
+  const name = '"model":'
+  const written = Buffer.from(`${name}${JSON.stringify(model)}${members.length > 0 ? ',' : ''}`)
+  const valueEnd = start + written.length - (members.length > 0 ? 1 : 0)
+  const first: Member = { name: 'model', start, valueStart: start + name.length, valueEnd }
+  return {
+    body: Buffer.concat([body.subarray(0, start), written, body.subarray(start)]),
+    members: [first, ...members.map((member) => shifted(member, written.length))],
+  }
+}
+
 /**
  * Reads what a call asks for. `runbook`: a chat that asks for one, and is no call of a model. Throws `bad_request` for what
  * is neither.
  */
-export function* readAsked(body: Buffer, shape: Shape): Pieces<AskedCall | 'runbook'> {
-  const read = yield* memberPieces(body, maxJsonDepth)
-  const isWhole = read !== undefined && body.toString('latin1', read.end, read.end + 64).trim() === ''
-  if (!isWhole || !isJson(body)) throw noJson()
-  const { members } = read
+export function* readAsked(sent: Buffer, shape: Shape, inPath?: SaidInPath): Pieces<AskedCall | 'runbook'> {
+  const read = yield* memberPieces(sent, maxJsonDepth)
+  const isWhole = read !== undefined && sent.toString('latin1', read.end, read.end + 64).trim() === ''
+  if (!isWhole || !isJson(sent)) throw noJson()
+  const { body, members } = inPath
+    ? yield* naming(sent, read.members, inPath.model)
+    : { body: sent, members: read.members }
   const given = yield* givenBlock(body, members)
   if (isForRunbook(given, shape)) {
     if (shape === 'chat') return 'runbook'
@@ -127,9 +166,11 @@ export function* readAsked(body: Buffer, shape: Shape): Pieces<AskedCall | 'runb
     throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
   }
   if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
-  const stream = shape !== 'embeddings' && smallMember(body, 'stream', members) === true
+  const isStreamed = shape !== 'embeddings' && !isCount(shape) && smallMember(body, 'stream', members) === true
+  const stream = inPath ? inPath.stream : isStreamed
   const hidesUsage = stream && shape === 'chat' && !asksForUsage(body, members)
-  return { body, members, model, stream, hidesUsage, block }
+  const path = { isNamedInPath: inPath !== undefined, isArray: inPath?.isArray ?? false }
+  return { body, members, model, stream, hidesUsage, block, ...path }
 }
 
 /** The same call of another model; a provider that was chosen for the first one is not for it. */
@@ -161,14 +202,15 @@ const isMeantAsItIs = (members: readonly Member[]): boolean =>
 
 /** The body for the provider: with its own name for the model, and without the members meant for this server. */
 export const upstreamBody = (
-  { body, members, model }: Pick<AskedCall, 'body' | 'members' | 'model'>,
+  { body, members, model, isNamedInPath = false }: Pick<AskedCall, 'body' | 'members' | 'model'> & Partial<AskedCall>,
   named: string,
 ): Buffer => {
-  if (named === model && isMeantAsItIs(members)) return body
+  if (named === model && !isNamedInPath && isMeantAsItIs(members)) return body
   const rename = renameModel(members, named === model ? undefined : named)
   return editMembers(body, members, (member) => {
     if (member.name === 'jetty') return 'cut'
     if (member.name === 'extra_body') return withoutJetty(body, member)
+    if (isNamedInPath && member.name === 'model') return 'cut'
     return rename(member)
   })
 }

@@ -78,6 +78,8 @@ export type Ticket = Pick<
   model: string
   /** The client does not get the event that states the usage: the gateway asked for it. */
   hidesUsage: boolean
+  /** The client reads the stream as one JSON array instead of events. */
+  isArray: boolean
   /** False: nothing is written down of it. */
   recorded: boolean
   databaseAway: boolean
@@ -159,6 +161,7 @@ export const makeTicket = ({
     shape,
     stream: asked.stream,
     hidesUsage: asked.hidesUsage,
+    isArray: asked.isArray,
     request: asked.body,
     hasOptions: hasOptions(asked.members),
     startedMs,

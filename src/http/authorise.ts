@@ -68,19 +68,25 @@ const bearerOfBasic = (header: string): string | undefined => {
   )
 }
 
+/** The token where Google's clients send it. The query with it is never logged or recorded. */
+const googleKeyOf = (headers: IncomingHttpHeaders, target: string): string | undefined =>
+  headers['x-goog-api-key']?.toString() ?? new URLSearchParams(target.split('?', 2)[1]).get('key') ?? undefined
+
 /**
- * Reads the credentials of a request. An Authorization header always wins; some calls may bring it as `x-api-key`. Both
+ * Reads the credentials of a request. An Authorization header always wins; some calls may bring it as `x-api-key`, or as Google's clients do. Both
  * halves of a session count everywhere, but a page of another server may change nothing. The cookie alone counts only where the
  * endpoint says so, and only for pages of this server: browsers also send it with requests of other ports of the host.
  */
 export const credentialsOf = (
-  { method, incoming: { headers } }: Pick<Exchange, 'method' | 'incoming'>,
-  { apiKeyHeader, basicAuth, cookieReads }: Endpoint,
+  { method, target, incoming: { headers } }: Pick<Exchange, 'method' | 'target' | 'incoming'>,
+  { apiKeyHeader, googleKey, basicAuth, cookieReads }: Endpoint,
   publicOrigin: string | undefined,
 ): Credentials | undefined => {
   const { authorization, 'x-api-key': key } = headers
   if (authorization) return { kind: 'token', header: (basicAuth && bearerOfBasic(authorization)) || authorization }
   if (apiKeyHeader && key !== undefined) return { kind: 'token', header: `Bearer ${key}` }
+  const ofGoogle = googleKey ? googleKeyOf(headers, target) : undefined
+  if (ofGoogle !== undefined) return { kind: 'token', header: `Bearer ${ofGoogle}` }
   const half = headers[sessionHeader]
   const cookie = sessionCookie(headers)
   if (half !== undefined) {

@@ -19,9 +19,10 @@ export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
 
 /**
  * The format of error bodies: `{"detail": …}`, `{"error": "…"}` for older clients, OpenAI's `{"error": {"message",
- * "type", "code"}}` or Anthropic's `{"type": "error", "error": {"type", "message"}}`. The last two also have `detail`.
+ * "type", "code"}}`, Anthropic's `{"type": "error", "error": {"type", "message"}}` or Google's `{"error": {"code", "message",
+ * "status"}}`. The last three also have `detail`.
  */
-export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic' | 'jsonrpc'
+export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic' | 'google' | 'jsonrpc'
 
 /** An operation of the API. Its key in the contract is its name: operationId, client method, CLI operation. */
 export interface Endpoint {
@@ -72,6 +73,8 @@ export interface Endpoint {
   errorBody: ErrorBody
   /** Whether the token may also come as `x-api-key`, where Anthropic's clients send it. */
   apiKeyHeader: boolean
+  /** Whether the token may also come as `x-goog-api-key` or `?key=`, where Google's clients send it. */
+  googleKey: boolean
   /** Whether the token may also come as the password of Basic authentication, where Langfuse's clients send it. */
   basicAuth: boolean
   /** Does the cookie of a session do, without its other half? Pages show files by it: `<img>` sends no header. */
@@ -103,6 +106,7 @@ type Filled =
   | 'errors'
   | 'errorBody'
   | 'apiKeyHeader'
+  | 'googleKey'
   | 'basicAuth'
   | 'cookieReads'
 
@@ -174,6 +178,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     errors: [],
     errorBody: 'detail',
     apiKeyHeader: false,
+    googleKey: false,
     basicAuth: false,
     cookieReads: false,
     ...definition,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
 import { issueText } from '../lib/text/issue-text.ts'
-import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
+import { anthropicType, googleStatus, openAiType } from '../model/gateway/error-types.ts'
 import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
@@ -17,6 +17,10 @@ const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppEr
   anthropic: (problem, { status }) => ({
     type: 'error',
     error: { type: anthropicType(status), message: oneText(problem) },
+    detail: problem,
+  }),
+  google: (problem, { status }) => ({
+    error: { code: status, message: oneText(problem), status: googleStatus(status) },
     detail: problem,
   }),
   jsonrpc: (problem, error) => ({

@@ -40,6 +40,7 @@ interface ScopedBodyOptions {
   credentials: Credentials | undefined
   maxBytes: number
   readBody: ReadScopedBody<ScopedBody>
+  params: Record<string, string>
   /** Whom the credentials are known to belong to, without a look into the database. */
   identityOf(credentials: Credentials): Identity | undefined
   /** Takes memory for a large body, for the identity that sends it. */
@@ -81,7 +82,8 @@ const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions):
   try {
     const bytes = await readAdmitted(checks, options)
     if (bytes.length > smallJson) await nextSlice() // many that come at once are read one by one
-    return await options.readBody(bytes, options.exchange.incoming.headers)
+    const { params, exchange } = options
+    return await options.readBody(bytes, exchange.incoming.headers, { params, target: exchange.target })
   } catch (problem) {
     await requireToken(checks, options)
     throw problem
@@ -341,6 +343,7 @@ const carryOutScoped = async (
   { options, admissions, stopping, publicOrigin }: HandlerDeps,
   route: ServedRoute,
   readScoped: ReadScopedBody<ScopedBody>,
+  params: Record<string, string>,
   exchange: Exchange,
 ): Promise<Reply> => {
   const { endpoint } = route
@@ -352,6 +355,7 @@ const carryOutScoped = async (
     credentials,
     maxBytes: options.settings.maxBodyBytes,
     readBody: readScoped,
+    params,
     identityOf: admissions.identityOf,
     roomFor: (identity) => memoryOf(identity).take,
   })
@@ -382,7 +386,9 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     publicOrigin: originOf(settings.publicUrl),
   }
   return (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> =>
-    route.readBody ? carryOutScoped(deps, route, route.readBody, exchange) : carryOut(deps, route, params, exchange)
+    route.readBody
+      ? carryOutScoped(deps, route, route.readBody, params, exchange)
+      : carryOut(deps, route, params, exchange)
 }
 
 /** The audit entry of a call as far as it is known before the call executes. */

@@ -91,8 +91,19 @@ export interface ScopedCall<Body extends ScopedBody> extends AnyCall {
   databaseAway: boolean
 }
 
+/** What a path and its query say. */
+export interface SentPath {
+  params: Readonly<Record<string, string>>
+  /** Path and query as they were sent. */
+  target: string
+}
+
 /** Reads the bytes of a body as they came, before the call is admitted. */
-export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Promise<Body>
+export type ReadScopedBody<Body extends ScopedBody> = (
+  bytes: Buffer,
+  headers: IncomingHttpHeaders,
+  path: SentPath,
+) => Promise<Body>
 
 /** What a route decides before a body is read. */
 export interface BeforeBody {

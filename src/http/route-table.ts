@@ -94,11 +94,13 @@ const badTarget = new Reply('{"detail":"The request target or Host header is not
 
 /** Clients of models call addresses below `/v1`, some below the origin or `/api/v1`. They show only the member `error`. */
 const modelPath = /^\/v1\//
+const googlePath = /^\/v1(?:beta|alpha)\//
 const messagesPath = /^\/(?:api\/)?(?:v1\/)?messages(?:[/?]|$)/
 
 /** The format of an error for a request that has no route. */
 const formatFor = ({ target, incoming }: Exchange): ErrorBody => {
   if (messagesPath.test(target)) return 'anthropic'
+  if (googlePath.test(target)) return 'google'
   return modelPath.test(target) ? errorFormat('openai', incoming.headers) : 'detail'
 }
 

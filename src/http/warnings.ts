@@ -4,7 +4,7 @@ import { membersOf } from '../lib/json/json-members.ts'
 import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { headerText } from '../lib/text/header-text.ts'
 import type { Warning } from '../model/warning.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint, ErrorBody } from './endpoint.ts'
 import { Reply } from './reply.ts'
 
 const longestHeader = 1000
@@ -52,12 +52,14 @@ const streamWith = (stream: Readable, warnings: readonly Warning[]): Readable =>
   return pipeline(stream, withWarnings, () => {}) // either end destroys the other
 }
 
+const ofProviders: readonly ErrorBody[] = ['openai', 'anthropic', 'google']
+
 /**
  * Whether the answers of an endpoint have a member `warnings`: JSON objects in our own format do. Lists and files have
- * no place for it, in a map it would look like an entry, and the formats of OpenAI and Anthropic do not have it.
+ * no place for it, in a map it would look like an entry, and the formats of model providers do not have it.
  */
 export const hasWarningsMember = ({ response, errorBody }: Endpoint): boolean => {
-  if (errorBody === 'openai' || errorBody === 'anthropic' || !(response instanceof z.ZodObject)) return false
+  if (ofProviders.includes(errorBody) || !(response instanceof z.ZodObject)) return false
   const { catchall } = response._zod.def
   return catchall === undefined || catchall instanceof z.ZodUnknown || catchall instanceof z.ZodNever
 }

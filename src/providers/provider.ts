@@ -44,7 +44,7 @@ export interface Provider {
   /** Variables that may hold the key, in the order in which they are tried. */
   keys: readonly string[]
   auth: KeyHeader
-  /** How the wire sends the key, if that differs. */
+  /** How the wire and calls of Google's protocol send the key, if that differs. */
   wire_auth?: KeyHeader
   /** Headers of every call. */
   headers?: Readonly<Record<string, string>>

@@ -72,6 +72,41 @@ describe.each([
   })
 })
 
+describe('tokens are counted before a call', () => {
+  it('by Anthropic for its models, without a cost', async () => {
+    gateway.anthropic.script({ body: { input_tokens: 17 } })
+    const { max_tokens: _, ...counted } = hello
+    const { data, response } = await withKey().messages.countTokens(counted).withResponse()
+    expect(data).toEqual({ input_tokens: 17 })
+    expect(lastAsked()).toMatchObject({ path: '/v1/messages/count_tokens', body: counted })
+    const { outputs } = (await gateway.recorded('_message_tokens', response.headers)).steps.completion
+    expect(outputs).toMatchObject({ input_tokens: 17, cost_usd: 0, usage: null })
+  })
+
+  it('by an estimate for others, which the answer says', async () => {
+    const asked = gateway.openAi.asked.length
+    const { data, response } = await withKey()
+      .messages.countTokens({
+        ...hello,
+        model: 'gpt-4o-mini',
+        messages: [{ role: 'user', content: 'word '.repeat(400) }],
+      })
+      .withResponse()
+    expect(data).toEqual({ input_tokens: expect.any(Number), estimated: true })
+    expect(data.input_tokens).toBeGreaterThan(400)
+    expect(data.input_tokens).toBeLessThan(700)
+    expect(response.headers.get('x-jetty-warnings')).toContain('estimate')
+    expect(gateway.openAi.asked).toHaveLength(asked)
+  })
+
+  it('and errors have the form of messages', async () => {
+    const thrown = await withKey()
+      .messages.countTokens({ ...hello, model: 'no-such-model' })
+      .catch((error: unknown) => error)
+    expect(thrown).toMatchObject({ status: 422, error: { type: 'error', error: { type: 'invalid_request_error' } } })
+  })
+})
+
 it('uses a tool', async () => {
   gateway.anthropic.script(claudeUsesTool)
   const { content, stop_reason } = await withKey().messages.create({ ...hello, tools: [weather] })
@@ -104,8 +139,8 @@ it("gets every error in Anthropic's format", async () => {
   const wrong = (type: string, message: RegExp) =>
     expect.objectContaining({ type: 'error', error: { type, message: expect.stringMatching(message) } })
   const client = withKey()
-  const count = client.messages.countTokens(hello)
-  expect(await asked(count)).toEqual([404, wrong('not_found_error', /no POST \/v1\/messages\/count_tokens/)])
+  const batches = client.messages.batches.create({ requests: [] })
+  expect(await asked(batches)).toEqual([404, wrong('not_found_error', /no POST \/v1\/messages\/batches/)])
   expect(await asked(client.models.retrieve('nobody'))).toEqual([404, wrong('not_found_error', /nobody/)])
   expect(await asked(client.get('/v1/messages'))).toEqual([405, wrong('invalid_request_error', /Method Not Allowed/)])
   const unknown = withKey('mlc_nobody').models.list()

@@ -18,10 +18,10 @@ export interface Gateway {
 
 export { anthropicKey, openAiKey }
 
-export const startGateway = async (): Promise<Gateway> => {
+export const startGateway = async (more: Record<string, string> = {}): Promise<Gateway> => {
   const [openAi, anthropic] = await Promise.all([startFakeOpenAi(), startFakeOpenAi()])
   const jetty = await startTestServer({
-    env: { OPENAI_BASE_URL: openAi.url, ANTHROPIC_BASE_URL: anthropic.url },
+    env: { OPENAI_BASE_URL: openAi.url, ANTHROPIC_BASE_URL: anthropic.url, ...more },
   })
   const environment_variables = { OPENAI_API_KEY: openAiKey, ANTHROPIC_API_KEY: anthropicKey }
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables })

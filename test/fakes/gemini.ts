@@ -68,6 +68,8 @@ export const startFakeGemini = (): Promise<FakeProvider> =>
         return json(whole(asked, said))
       case 'streamGenerateContent':
         return streamed(said)
+      case 'countTokens':
+        return json({ totalTokens: 31, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 31 }] })
       case 'embedContent':
         return json({ embedding: vectorOf(textOf(body.content)) })
       case 'batchEmbedContents':

@@ -176,7 +176,7 @@ describe('what is asked', () => {
     [
       'code that runs there',
       { contents: [{ role: 'user', parts: [{ executableCode: {} }] }] },
-      'cannot be sent to OpenRouter',
+      'cannot be sent to this provider',
     ],
     ['no JSON', 'nonsense', 'not a JSON object'],
   ])('is refused where a chat cannot have it: %s', async (_, body, words) => {

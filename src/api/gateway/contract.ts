@@ -5,6 +5,7 @@ import {
   chatAnswerSchema,
   chatCallSchema,
   embeddingsCallSchema,
+  geminiCallSchema,
   imagesCallSchema,
   messagesCallSchema,
   modelAnswerSchema,
@@ -130,5 +131,34 @@ export const gatewayContract = {
     response: modelAnswerSchema,
     errorBody: 'anthropic',
     apiKeyHeader: true,
+  }),
+  countMessageTokens: endpoint({
+    ...call,
+    path: '/v1/messages/count_tokens',
+    aliases: aliases('/messages/count_tokens'),
+    summary:
+      'Count the tokens of a message without sending it: by Anthropic for its models, as an estimate with `estimated: true` for others',
+    body: messagesCallSchema,
+    mediaTypes: [],
+    response: z.looseObject({ input_tokens: z.int() }),
+    errorBody: 'anthropic',
+    apiKeyHeader: true,
+  }),
+  generateContent: endpoint({
+    ...call,
+    path: '/v1beta/models/{call}',
+    // Names may contain slashes.
+    aliases: ['/v1beta/models/{call...}', '/v1alpha/models/{call...}', '/v1/models/{call}', '/v1/models/{call...}'],
+    summary:
+      "Forward a call of Google's Gemini API and record it. The path is the model and a method: generateContent, " +
+      'streamGenerateContent (a JSON array, or events with alt=sse) or countTokens; the token may be sent as x-goog-api-key or key',
+    query: z.object({
+      alt: z.string().optional().describe('`sse`: a stream is sent as events.'),
+      key: z.string().optional().describe("The token, where Google's clients send it. It is never logged."),
+    }),
+    body: geminiCallSchema,
+    response: modelAnswerSchema,
+    errorBody: 'google',
+    googleKey: true,
   }),
 }

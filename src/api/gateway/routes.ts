@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Gateway, ModelCall } from '../../gateway/gateway.ts'
+import type { Gateway, ModelCall, SaidInPath } from '../../gateway/gateway.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import {
   implement,
@@ -8,6 +8,7 @@ import {
   type Route,
   type ScopedBody,
   type ScopedCall,
+  type SentPath,
 } from '../../http/implement.ts'
 import type { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -82,25 +83,48 @@ interface GatewayRoutesDeps {
   runbookChat(call: ScopedCall<SentChat>): Promise<Reply>
 }
 
-const shapes: Record<keyof typeof gatewayContract, Shape> = {
+const shapes: Record<Exclude<keyof typeof gatewayContract, 'generateContent'>, Shape> = {
   createChatCompletion: 'chat',
   createEmbeddings: 'embeddings',
   createImages: 'images',
   createResponse: 'responses',
   createMessage: 'messages',
+  countMessageTokens: 'message_tokens',
 }
 
 /** Tells whether a call is a chat with a runbook: its body has `sent`, that of every other call `asked`. */
 const isForRunbook = (call: ScopedCall<ScopedBody>): call is ScopedCall<SentChat> => 'sent' in call.body
 
+const googleMethods: Readonly<Record<string, Shape>> = {
+  generateContent: 'gemini',
+  streamGenerateContent: 'gemini',
+  countTokens: 'gemini_tokens',
+}
+
+/** Reads the end of a path such as `gemini-2.5-flash:generateContent`. */
+const googleCallOf = ({ params: { call = '' }, target }: SentPath): SaidInPath & { shape: Shape } => {
+  const at = call.lastIndexOf(':')
+  const method = call.slice(at + 1)
+  const shape = at > 0 && Object.hasOwn(googleMethods, method) ? googleMethods[method] : undefined
+  if (!shape) {
+    throw new AppError('not_found', `There is no method '${method.slice(0, 100)}' of a model here`, {
+      hint: `The path ends with the model and one of :${Object.keys(googleMethods).join(', :')}.`,
+    })
+  }
+  const stream = method === 'streamGenerateContent'
+  const isArray = stream && new URLSearchParams(target.split('?', 2)[1]).get('alt') !== 'sse'
+  return { shape, model: call.slice(0, at), stream, isArray }
+}
+
 export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] =>
   Object.entries(gatewayContract).map(([operation, endpoint]) => {
-    const shape = shapes[operation as keyof typeof shapes]
-    const read: ReadScopedBody<ScopedBody> = async (bytes, headers) => {
-      const body = await gateway.read(bytes, headers, shape)
+    const read: ReadScopedBody<ScopedBody> = async (bytes, headers, path) => {
+      const inPath = operation === 'generateContent' ? googleCallOf(path) : undefined
+      const shape = inPath?.shape ?? shapes[operation as keyof typeof shapes]
+      const body = await gateway.read(bytes, headers, shape, inPath)
       return body === 'runbook' ? readSent(bytes, headers['x-jetty-collection']?.toString()) : body
     }
     return implementScoped(operation, endpoint, read, (call) =>
-      isForRunbook(call) ? runbookChat(call) : gateway.answer(call as ModelCall, shape),
+      isForRunbook(call) ? runbookChat(call) : gateway.answer(call as ModelCall),
     )
   })

@@ -3,10 +3,10 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { addCallUsage } from '../../model/gateway/model-totals.ts'
-import type { Shape } from '../../model/gateway/shape.ts'
+import { isCount, type Shape } from '../../model/gateway/shape.ts'
 import { chargeFor } from '../../providers/prices/prices.ts'
 import { mergeDelta, put } from '../../providers/upstream/convert/merge-delta.ts'
-import { statedCostIn, usageIn } from '../../providers/upstream/usage/usage.ts'
+import { geminiUsageIn, statedCostIn, usageIn } from '../../providers/upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
 import { type Spent, spentOn, usageOf } from './spent.ts'
@@ -214,12 +214,49 @@ const imagesFrom = (events: readonly string[]): JsonObject => {
   }
 }
 
+/** Joins the pieces of a text; every other part arrives whole. */
+const addPart = (parts: JsonObject[], part: JsonObject): void => {
+  const before = parts.at(-1)
+  const isText = typeof part.text === 'string'
+  const goesOn = isText && typeof before?.text === 'string' && (before.thought === true) === (part.thought === true)
+  if (!goesOn) return void parts.push({ ...part })
+  before.text = stringOf(before.text) + stringOf(part.text)
+  if (part.thoughtSignature !== undefined) before.thoughtSignature = part.thoughtSignature
+}
+
+/** Assembles Google's answer from the events of a stream, as far as they have arrived. */
+const geminiFrom = (events: readonly string[]): JsonObject => {
+  const answer: JsonObject = {}
+  const candidates = new Map<number, { parts: JsonObject[]; rest: JsonObject }>()
+  for (const event of events.map(parsedObject)) {
+    if (!event) continue
+    const { candidates: pieces, ...head } = event
+    Object.assign(answer, head)
+    for (const { index, content, ...rest } of objectsOf(pieces)) {
+      const at = typeof index === 'number' ? index : 0
+      const candidate = candidates.get(at) ?? { parts: [], rest: {} }
+      candidates.set(at, candidate)
+      for (const part of objectsOf(member(content, 'parts'))) addPart(candidate.parts, part)
+      Object.assign(candidate.rest, rest)
+    }
+  }
+  const whole = [...candidates].map(([index, { parts, rest }]) => ({
+    content: { role: 'model', parts },
+    ...rest,
+    index,
+  }))
+  return { candidates: whole, ...answer }
+}
+
 const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   chat: chatFrom,
   embeddings: chatFrom, // never streamed
   images: imagesFrom,
   responses: responseFrom,
   messages: messageFrom,
+  message_tokens: messageFrom, // never streamed
+  gemini: geminiFrom,
+  gemini_tokens: geminiFrom, // never streamed
 }
 
 /** Assembles the answer that a stream amounts to. `events` are the data of its events, in order. */
@@ -310,12 +347,30 @@ const ofMessages = (answer: JsonObject): AnswerFacts => ({
   usage: usageIn(answer.usage),
 })
 
+const ofGemini = (answer: JsonObject): AnswerFacts => {
+  const [candidate] = objectsOf(answer.candidates)
+  const parts = objectsOf(member(candidate?.content, 'parts'))
+  return {
+    text: partsText(parts.filter(({ thought }) => thought !== true)),
+    finish_reason: stringOrNull(candidate?.finishReason ?? member(answer.promptFeedback, 'blockReason')),
+    tool_calls: parts.flatMap(({ functionCall: call }) =>
+      isObject(call)
+        ? [{ id: call.id, type: 'function', function: { name: call.name, arguments: JSON.stringify(call.args ?? {}) } }]
+        : [],
+    ),
+    usage: geminiUsageIn(answer.usageMetadata),
+  }
+}
+
 const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
   chat: ofChat,
   embeddings: ofThings,
   images: ofThings,
   responses: ofResponses,
   messages: ofMessages,
+  message_tokens: ofThings,
+  gemini: ofGemini,
+  gemini_tokens: ofThings,
 }
 
 const answerFacts = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)
@@ -366,8 +421,8 @@ const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise
 
 /** The provider's figure if it states one; 0 for a cached answer; null if unknown. */
 const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
-  const { provider, model, cached } = call
-  if (cached) return 0
+  const { provider, model, cached, shape } = call
+  if (cached || isCount(shape)) return 0
   return provider ? chargeFor({ provider, model }, usage, statedCostIn(answer.usage)) : null
 }
 
@@ -389,7 +444,7 @@ export const recordedAnswer = async (
   const { usage: counted, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
   const usage = usageOf(call, whole.answer, counted)
   const cost_usd = await costOfAnswer(call, whole.answer, usage)
-  const isText = call.shape !== 'embeddings' && call.shape !== 'images'
+  const isText = call.shape !== 'embeddings' && call.shape !== 'images' && !isCount(call.shape)
   // JSON leaves out what is undefined: conditional spreads take Node 20 twenty times as long.
   const head = {
     text: isText ? text : undefined,
@@ -401,6 +456,7 @@ export const recordedAnswer = async (
     cost_usd,
     tool_calls: tool_calls.length > 0 ? tool_calls : undefined,
     images: call.shape === 'images' ? files.made() : undefined,
+    input_tokens: isCount(call.shape) ? (shown.answer.input_tokens ?? shown.answer.totalTokens) : undefined,
     ...(call.shape === 'embeddings' ? vectorsOf(shown.answer) : undefined),
     first_token_ms: call.firstByteMs === null ? null : Math.max(0, call.firstByteMs - call.startedMs),
     total_ms: Math.max(0, call.endedMs - call.startedMs),

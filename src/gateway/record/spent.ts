@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { isCount } from '../../model/gateway/shape.ts'
 import { errorInside } from '../../providers/upstream/errors.ts'
 import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../providers/upstream/usage/estimate.ts'
@@ -25,7 +26,7 @@ const estimatedAnswer = ({ shape, answer }: FinishedCall): number => {
 
 /** The least that an answer without a count has used. Images have no tokens that could be seen. */
 const estimatedUsage = (call: FinishedCall): ModelUsage | null => {
-  if (call.shape === 'images') return null
+  if (call.shape === 'images' || isCount(call.shape)) return null
   const answered = call.shape === 'embeddings' ? 0 : estimatedAnswer(call)
   return tokenUsage(estimatedPrompt(call.request), answered, { estimated: true })
 }

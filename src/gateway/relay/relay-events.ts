@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { type AppError, toAppError } from '../../lib/errors.ts'
 import { textMemory } from '../../lib/memory/json-memory.ts'
-import type { StatedFailure } from '../../providers/upstream/formats/format.ts'
-import { formatOf } from '../../providers/upstream/formats/formats.ts'
+import type { AnswerFormat, StatedFailure } from '../../providers/upstream/formats/format.ts'
+import { formatOf, geminiArrayFormat } from '../../providers/upstream/formats/formats.ts'
 import { isOnlyUsage } from '../../providers/upstream/formats/openai.ts'
 import { type Frame, type FrameStream, isEventData } from '../../providers/upstream/frames/sse.ts'
 import type { PushStream } from '../../providers/upstream/push-stream.ts'
@@ -145,10 +145,12 @@ interface EndingOptions {
   onEnded(error?: unknown): void
 }
 
+const formatFor = ({ shape, isArray }: Ticket): AnswerFormat => (isArray ? geminiArrayFormat : formatOf[shape])
+
 /** Makes the ending of an answer. A disconnect of the client cancels it. */
 const makeAnswerEnding = (options: EndingOptions): AnswerEnding => {
   const { outgoing, source, ticket, kept, keep, stalledSeconds, onEnded } = options
-  const format = formatOf[ticket.shape]
+  const format = formatFor(ticket)
   let failure: Outcome['error'] = null
   let isOver = false
 
@@ -255,7 +257,7 @@ export const relayEvents = (
   { keep, keptBytes, room, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    const format = formatOf[ticket.shape]
+    const format = formatFor(ticket)
     const reader = format.makeReader()
     const kept = keepEvents(room, keptBytes, format.mayStateUsage)
     const onEnded = (error?: unknown) => (error === undefined ? resolve() : reject(error))

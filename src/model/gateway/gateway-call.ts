@@ -8,7 +8,7 @@ import { imageRequestSchema } from './image.ts'
 const taskName = z
   .string()
   .regex(
-    /^(?:_(?:chat|embeddings|images|responses|messages)|(?!search$)[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/,
+    /^(?:_(?:chat|embeddings|images|responses|messages|message_tokens|gemini|gemini_tokens)|(?!search$)[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/,
     'Expected the name of a task: a letter or digit, then letters, digits, dots, underscores, hyphens',
   )
 
@@ -70,6 +70,17 @@ export const responsesCallSchema = z
 export const messagesCallSchema = z
   .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({ role: z.string() })).min(1), ...jetty })
   .meta({ id: 'MessagesCall' })
+
+const contents = z
+  .array(z.looseObject({ role: z.string().nullish(), parts: z.array(z.looseObject({})) }))
+  .min(1)
+  .describe('The turns of the conversation, as Google has them: `{role, parts}`.')
+
+/** What a request of Google's must have to be converted. */
+export const geminiRequestSchema = z.looseObject({ contents })
+
+/** Google's bodies: their members may also be written with underscores. The path names the model. */
+export const geminiCallSchema = z.looseObject({ contents: contents.optional(), ...jetty }).meta({ id: 'GeminiCall' })
 
 /** Answers as models gave them, guaranteed only to be objects. */
 export const chatAnswerSchema = chatCompletionSchema

@@ -23,6 +23,9 @@ const callSteps: Record<Shape, Record<string, string>> = {
   images: { activity: 'litellm_image_generation', model_path: 'init_params.model', prompt_path: 'init_params.prompt' },
   responses: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.input' },
   messages: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
+  message_tokens: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
+  gemini: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.contents' },
+  gemini_tokens: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.contents' },
 }
 
 const ofCalls = (shape: Shape): OwnTask => ({

@@ -1,5 +1,5 @@
 import { anthropicWire, cohereWire, googleWire } from '../wires/dialects.ts'
-import { at, mastra, portkey, row, tokenlens } from './row.ts'
+import { at, mastra, portkey, row, tokenlens, under } from './row.ts'
 
 /** Providers that answer with models of their own. */
 export const makers = [
@@ -23,7 +23,7 @@ export const makers = [
     name: 'Anthropic',
     base_url: 'https://api.anthropic.com',
     base_url_variable: 'ANTHROPIC_BASE_URL',
-    paths: { messages: '/v1/messages' },
+    paths: under('/v1', 'messages', 'message_tokens'),
     keys: ['ANTHROPIC_API_KEY'],
     auth: 'x-api-key',
     headers: { 'anthropic-version': '2023-06-01' },
@@ -40,7 +40,7 @@ export const makers = [
     aliases: ['google'],
     base_url: 'https://generativelanguage.googleapis.com/v1beta',
     base_url_variable: 'GEMINI_BASE_URL',
-    paths: { chat: '/openai/chat/completions', embeddings: '/openai/embeddings' },
+    paths: { chat: '/openai/chat/completions', embeddings: '/openai/embeddings', ...at('gemini', 'gemini_tokens') },
     keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
     wire: googleWire,
     wire_auth: 'x-goog-api-key',

@@ -11,6 +11,9 @@ const usual: Record<Shape, string> = {
   images: '/images/generations',
   responses: '/responses',
   messages: '/messages',
+  message_tokens: '/messages/count_tokens',
+  gemini: '/models',
+  gemini_tokens: '/models',
 }
 
 /** The usual paths of these shapes, behind something that is not part of the base URL. */

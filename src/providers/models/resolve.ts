@@ -1,5 +1,5 @@
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
-import type { Shape } from '../../model/gateway/shape.ts'
+import { convertedTo, isGoogle, type Shape } from '../../model/gateway/shape.ts'
 import { type Address, addressVariables, baseUrlOf, joined } from '../address.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, KeyHeader, LookUpVariable, Provider, Target } from '../provider.ts'
@@ -22,11 +22,11 @@ interface Surroundings {
   serverUrl: LookUpVariable
 }
 
-/** Whether a provider can answer a shape: by itself or through its wire. Messages can always be converted to a chat. */
+/** Whether a provider can answer a shape: by itself, through its wire, or with a chat where that will do. */
 export const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
   paths[shape] !== undefined ||
-  wire.shapes.includes(shape) ||
-  (paths.chat !== undefined && (shape === 'messages' || shape === 'responses'))
+  wire.shapes.includes(convertedTo(shape)) ||
+  (paths.chat !== undefined && (convertedTo(shape) === 'chat' || shape === 'responses'))
 
 const inWords: Record<Shape, string> = {
   chat: 'chat completions',
@@ -34,6 +34,9 @@ const inWords: Record<Shape, string> = {
   images: 'image generation',
   responses: 'responses',
   messages: 'messages',
+  message_tokens: 'counts of tokens',
+  gemini: 'generateContent',
+  gemini_tokens: 'countTokens',
 }
 
 type Key = { own: string } | { lent: string } | undefined
@@ -68,7 +71,8 @@ const targetOf = (
 ): Target => {
   const path = provider.paths[shape]
   const { auth, wire_auth: wireAuth = auth } = provider
-  const withKey = key === undefined ? undefined : keyHeader(path === undefined ? wireAuth : auth, key)
+  const withKey =
+    key === undefined ? undefined : keyHeader(path === undefined || isGoogle(shape) ? wireAuth : auth, key)
   const target: Target = {
     provider,
     model,

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
-import type { Shape } from '../../model/gateway/shape.ts'
+import { convertedTo, type Shape } from '../../model/gateway/shape.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, RoutableModel } from '../provider.ts'
 import { callsAnswered } from './model-kinds.ts'
@@ -10,7 +10,7 @@ const namesListed = 3
 
 /** Whether a model may answer this shape, judged by its name. For responses, names say nothing. */
 const mayAnswer = (shape: Shape, name: string): boolean =>
-  shape !== 'responses' && callsAnswered(name).includes(shape === 'messages' ? 'chat' : shape)
+  shape !== 'responses' && callsAnswered(name).some((call) => call === convertedTo(shape))
 
 /** The most similar names, the most similar first. */
 const nearestNames = (word: string, names: string[]): string[] => {

@@ -1,7 +1,7 @@
 import { Agent } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ChatRequest } from '../../../src/model/gateway/chat.ts'
-import { type Shape, shapes } from '../../../src/model/gateway/shape.ts'
+import { isGoogle, type Shape, shapes } from '../../../src/model/gateway/shape.ts'
 import { catalogue } from '../../../src/providers/catalogue.ts'
 import { makeModels } from '../../../src/providers/models/models.ts'
 import type { Models, Provider } from '../../../src/providers/provider.ts'
@@ -48,8 +48,10 @@ const placesOf = ({ base_url }: Provider): string[] =>
 const filled = ({ base_url }: Provider): string =>
   base_url.replace(/\{[A-Z0-9_]+(?:=([^}]*))?\}/g, (_, preset: string | undefined) => preset ?? 'acme')
 
-const headerOf = (one: Provider): [name: string, value: string] =>
-  one.auth === 'bearer' ? ['authorization', `Bearer ${keyOf(one)}`] : [one.auth, keyOf(one)]
+const headerOf = (one: Provider, shape: Shape = 'chat'): [name: string, value: string] => {
+  const auth = isGoogle(shape) ? (one.wire_auth ?? one.auth) : one.auth
+  return auth === 'bearer' ? ['authorization', `Bearer ${keyOf(one)}`] : [auth, keyOf(one)]
+}
 
 const named = (rows: readonly Provider[]) => rows.map((one) => [one.id, one] as const)
 const native = ({ paths }: Provider): Shape[] => shapes.filter((shape) => paths[shape] !== undefined)
@@ -84,8 +86,8 @@ describe('each provider of the catalogue', () => {
   })
 
   it.each(named(catalogue))('%s gets the bytes of every call that it answers where it listens', async (_, one) => {
-    const [header, value] = headerOf(one)
     for (const shape of native(one)) {
+      const [header, value] = headerOf(one, shape)
       fake.asked.length = 0
       urls.length = 0
       const found = await route(one, shape)

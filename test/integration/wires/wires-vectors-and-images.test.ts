@@ -1,6 +1,6 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
-import { embeddingBody } from '../../../src/gateway/ask/ask.ts'
+import { embeddingBody } from '../../../src/gateway/ask/ask-converted.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import type { Fetch } from '../../../src/lib/net/net.ts'
 import { lentKeyPlaceholder } from '../../../src/model/collections/trial.ts'

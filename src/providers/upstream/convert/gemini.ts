@@ -2,6 +2,7 @@ import { AppError } from '../../../lib/errors.ts'
 import { isObject, type JsonObject, parsedJson, parsedObject } from '../../../lib/json/json-object.ts'
 import { objectsOf, stringOf } from '../../../lib/json/json-values.ts'
 import { failureIn } from '../formats/format.ts'
+import type { Frame, FrameStream } from '../frames/sse.ts'
 import { usageIn } from '../usage/usage.ts'
 import { mergeDelta } from './merge-delta.ts'
 
@@ -137,21 +138,56 @@ export const makeGeminiEvents = (): GeminiEvents => {
   }
 }
 
+const eventOf = (bytes: Buffer): Frame => ({ bytes, data: bytes.toString('utf8', 'data: '.length).trimEnd() })
+
+/** Converts the chunks of a chat to Gemini's events. Breaks off where the chunks do. */
+export const geminiChunks = async function* (chunks: AsyncIterable<JsonObject>): AsyncGenerator<Frame> {
+  const events = makeGeminiEvents()
+  for await (const chunk of chunks) {
+    const bytes = events.take(JSON.stringify(chunk))
+    if (bytes.length > 0) yield eventOf(bytes)
+  }
+  const rest = events.rest()
+  if (rest.length > 0) yield eventOf(rest)
+}
+
+/** Converts a chat completion to Gemini's answer; undefined if it has no end. */
+export const geminiAnswer = (completion: JsonObject): JsonObject | undefined => {
+  const answer = makeAnswer()
+  return answer.end(answer.take(completion))
+}
+
+/** A stream of events as the pieces of one JSON array; the format of the array ends it. */
+export const geminiArray = (events: FrameStream): FrameStream => {
+  let before = '['
+  const element = ({ bytes, data, ...frame }: Frame): Frame => {
+    if (data === undefined) return { ...frame, bytes: frame.isPiece ? bytes : nothing, data }
+    const written = Buffer.from(before + data)
+    before = ',\r\n'
+    return { ...frame, bytes: written, data }
+  }
+  return {
+    ...events,
+    readTo: (sink) => events.readTo({ take: (frames) => sink.take(frames.map(element)), end: (why) => sink.end(why) }),
+  }
+}
+
 /** Converts a whole chat completion; anything else becomes an error of Gemini's. */
 export const geminiFromChat = (text: string): Buffer => {
   const completion = parsedObject(text)
   if (!completion || completion.error) {
     return Buffer.from(JSON.stringify(errorOf(completion?.error ?? 'The answer is not a JSON object')))
   }
-  const answer = makeAnswer()
-  return Buffer.from(JSON.stringify(answer.end(answer.take(completion)) ?? errorOf('The answer has no end')))
+  return Buffer.from(JSON.stringify(geminiAnswer(completion) ?? errorOf('The answer has no end')))
 }
 
 const given = (members: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined && value !== null))
 
 const noPlace = (what: string): AppError =>
-  new AppError('bad_request', `${what} cannot be sent to OpenRouter, which is called with chat completions`)
+  new AppError('bad_request', `${what} cannot be sent to this provider, which is called with chat completions`, {
+    hint: 'A chat completion has text, images, sounds, files, functions and their results.',
+  })
 
 /** Matches results of tools with their calls. Gemini itself matches by name and order. */
 const makeCallIds = () => {
@@ -251,7 +287,38 @@ const toolsOf = (tools: unknown): JsonObject[] =>
     }))
   })
 
+/** Names that Google's REST API also takes with underscores, as its examples write them. */
+const spelledOut = /_([a-z])/g
+/** Values of these members are the user's own, and keep their names. */
+const opaque = new Set([
+  'args',
+  'response',
+  'parameters',
+  'responseSchema',
+  'parametersJsonSchema',
+  'responseJsonSchema',
+])
+
+/** The request with every name in the spelling that Google's own clients send. */
+const inOneSpelling = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inOneSpelling)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([written, inner]) => {
+      const name = written.replace(spelledOut, (_, letter: string) => letter.toUpperCase())
+      return [name, opaque.has(name) ? inner : inOneSpelling(inner)]
+    }),
+  )
+}
+
 const choices: Readonly<Record<string, string>> = { AUTO: 'auto', ANY: 'required', NONE: 'none' }
+
+/** A chat can force one function by its name, not one of several. */
+const choiceOf = ({ mode, allowedFunctionNames: names }: JsonObject): unknown => {
+  const [only, ...others] = Array.isArray(names) ? names : []
+  const isOne = mode === 'ANY' && typeof only === 'string' && others.length === 0
+  return isOne ? { type: 'function', function: { name: only } } : choices[stringOf(mode)]
+}
 
 const reasoningOf = (config: unknown): JsonObject | undefined => {
   if (!isObject(config)) return undefined
@@ -285,29 +352,34 @@ const optionsOf = (request: JsonObject): JsonObject => {
     response_format: formatOf(config),
     reasoning: reasoningOf(config.thinkingConfig),
     tools: tools.length > 0 ? tools : undefined,
-    tool_choice: tools.length > 0 && isObject(calling) ? choices[stringOf(calling.mode)] : undefined,
+    tool_choice: tools.length > 0 && isObject(calling) ? choiceOf(calling) : undefined,
   })
 }
 
-/**
- * Converts a Gemini request to a chat completion, for a provider that has Gemini's models but not its API. Throws
- * `bad_request` for a part that a chat completion cannot hold.
- */
-export const chatFromGemini = (body: Buffer, model: string, isStream: boolean): Buffer => {
-  const request = parsedObject(body.toString())
-  if (!request) throw new AppError('bad_request', 'The body is not a JSON object')
+/** Converts a Gemini request to a chat. Throws `bad_request` for a part that a chat cannot hold. */
+export const chatOfGemini = (sent: JsonObject, model: string): JsonObject => {
+  const read = inOneSpelling(sent)
+  const request = isObject(read) ? read : {}
   const ids = makeCallIds()
   const messages = objectsOf(request.contents).flatMap(({ role, parts }) =>
     role === 'model' ? [assistantMessage(objectsOf(parts), ids)] : userMessages(objectsOf(parts), ids),
   )
   const { systemInstruction: system } = request
   const rules = isObject(system) ? objectsOf(system.parts).map(({ text }) => stringOf(text)) : []
-  return Buffer.from(
-    JSON.stringify({
-      model,
-      messages: rules.length > 0 ? [{ role: 'system', content: rules.join('\n\n') }, ...messages] : messages,
-      ...optionsOf(request),
-      ...(isStream && { stream: true, stream_options: { include_usage: true } }),
-    }),
-  )
+  return {
+    model,
+    messages: rules.length > 0 ? [{ role: 'system', content: rules.join('\n\n') }, ...messages] : messages,
+    ...optionsOf(request),
+  }
+}
+
+/**
+ * Converts a Gemini request to the body of a chat completion, for a provider that has Gemini's models but not its API.
+ * Throws `bad_request` for a part that a chat completion cannot hold.
+ */
+export const chatFromGemini = (body: Buffer, model: string, isStream: boolean): Buffer => {
+  const request = parsedObject(body.toString())
+  if (!request) throw new AppError('bad_request', 'The body is not a JSON object')
+  const streamed = isStream && { stream: true, stream_options: { include_usage: true } }
+  return Buffer.from(JSON.stringify({ ...chatOfGemini(request, model), ...streamed }))
 }

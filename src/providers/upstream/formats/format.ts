@@ -50,7 +50,10 @@ export interface AnswerFormat {
   lastEvent: Buffer | undefined
   /** The event that reports a failure in the middle of an answer. */
   errorEvent(failure: StatedFailure): Buffer
-  errorBody(status: number, message: string): JsonObject
+  /** Makes the body of an error; `code` is named where the API has a place for one of ours. */
+  errorBody(status: number, message: string, code?: string): JsonObject
+  /** Whether a body with `error.message` is an error of this API. */
+  isOwnError(body: JsonObject): boolean
   errorHeaders: Readonly<Record<string, string>>
 }
 

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, parsedObject } from '../../../lib/json/json-object.ts'
-import { anthropicType } from '../../../model/gateway/error-types.ts'
+import { anthropicType, googleStatus } from '../../../model/gateway/error-types.ts'
 import type { Shape } from '../../../model/gateway/shape.ts'
 import { converseUsageIn, geminiUsageIn } from '../usage/usage.ts'
 import {
@@ -34,19 +34,11 @@ export const messagesFormat: AnswerFormat = {
   lastEvent: namedEvent({ type: 'message_stop' }),
   errorEvent: ({ message }) => namedEvent({ type: 'error', error: { type: 'api_error', message } }),
   errorBody: (status, message) => ({ type: 'error', error: { type: anthropicType(status), message } }),
-}
-
-const geminiStatuses: Record<number, string> = {
-  400: 'INVALID_ARGUMENT',
-  401: 'UNAUTHENTICATED',
-  403: 'PERMISSION_DENIED',
-  404: 'NOT_FOUND',
-  413: 'INVALID_ARGUMENT',
-  429: 'RESOURCE_EXHAUSTED',
+  isOwnError: ({ type }) => type === 'error',
 }
 
 const geminiError = (status: number, message: string): JsonObject => ({
-  error: { code: status, message, status: geminiStatuses[status] ?? 'INTERNAL' },
+  error: { code: status, message, status: googleStatus(status) },
 })
 
 const hasFinished = ({ candidates, promptFeedback }: JsonObject): boolean =>
@@ -69,11 +61,19 @@ export const geminiFormat: AnswerFormat = {
   errorEvent: ({ code, message }) =>
     Buffer.from(`data: ${JSON.stringify(geminiError(Number(code) || 502, message))}\n\n`),
   errorBody: geminiError,
+  isOwnError: ({ error }) => isObject(error) && typeof error.status === 'string',
 }
 
 const ofAws = {
   errorBody: (_: number, message: string) => ({ message }),
   errorHeaders: { 'x-amzn-errortype': 'ValidationException' },
+}
+
+/** The same as one JSON array, which a client gets that does not ask for events. */
+export const geminiArrayFormat: AnswerFormat = {
+  ...geminiFormat,
+  lastEvent: Buffer.from(']'),
+  errorEvent: ({ code, message }) => Buffer.from(`,\r\n${JSON.stringify(geminiError(Number(code) || 502, message))}]`),
 }
 
 /** Bedrock's `invoke`, which wraps what the maker of a model answers: here Anthropic's messages. */
@@ -118,4 +118,7 @@ export const formatOf: Record<Shape, AnswerFormat> = {
   images: imagesFormat,
   responses: responsesFormat,
   messages: messagesFormat,
+  message_tokens: messagesFormat,
+  gemini: geminiFormat,
+  gemini_tokens: geminiFormat,
 }

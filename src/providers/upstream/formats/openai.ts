@@ -58,7 +58,10 @@ export const chatFormat: AnswerFormat = {
   lastEvent: Buffer.from('data: [DONE]\n\n'),
   errorEvent: ({ code, message }) =>
     Buffer.from(`data: ${JSON.stringify({ error: { message, type: 'server_error', param: null, code } })}\n\n`),
-  errorBody: (status, message) => ({ error: { message, type: openAiType(status), param: null, code: null } }),
+  errorBody: (status, message, code) => ({
+    error: { message, type: openAiType(status), param: null, code: code ?? null },
+  }),
+  isOwnError: () => true,
   errorHeaders: {},
 }
 
