@@ -137,6 +137,12 @@ export interface ModelRoute extends Target {
   agent: Dispatcher
 }
 
+/** The price of a call that another program made, by what it names; null if it is not known. */
+export type ObservedPrices = (
+  call: { provider: string | undefined; model: string },
+  usage: ModelUsage,
+) => number | null
+
 /** Every model call, whichever provider answers. */
 export interface Models {
   call: CallModel
@@ -165,6 +171,8 @@ export interface Models {
   describe(models: readonly RoutableModel[]): Promise<ModelDetails[]>
   /** The provider that would answer to a name, in any shape; undefined if none would. Sends nothing. */
   ownerOf(model: string, places: readonly ModelScope[]): RoutableModel | undefined
+  /** Loads the public prices. Sends nothing. */
+  prices(): Promise<ObservedPrices>
 }
 
 /** See the settings of the same names. */

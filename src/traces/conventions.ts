@@ -1,9 +1,12 @@
 /**
  * What the attributes of a span mean. Each row lists the names that published conventions have for one thing, the most
- * exact first: OpenTelemetry's GenAI (1.27 to 1.38), OpenInference, OpenLLMetry, the AI SDK, Langfuse, and LangSmith's OTLP.
+ * exact first: OpenTelemetry's GenAI (1.27 to 1.38), OpenInference, OpenLLMetry, the AI SDK, Langfuse, LangSmith's OTLP,
+ * and Claude Code's own.
  */
 import { isObject, type JsonObject, parsedJson } from '../lib/json/json-object.ts'
+import type { ModelUsage } from '../model/gateway/chat.ts'
 import type { Span } from './otlp.ts'
+import { countsTokens, statedCostOf, tokensOf } from './tokens.ts'
 
 /** Kinds of spans; the activity of the step that records one. */
 type SpanKind = 'chat' | 'embeddings' | 'tool' | 'agent' | 'retriever' | 'span'
@@ -18,11 +21,26 @@ const kindNames: readonly { attribute: string; kinds: Readonly<Record<string, Sp
       agent: 'agent',
       retriever: 'retriever',
       chain: 'span',
+      reranker: 'span',
+      guardrail: 'span',
+      evaluator: 'span',
+      prompt: 'span',
     },
   },
   {
     attribute: 'langfuse.observation.type',
-    kinds: { generation: 'chat', embedding: 'embeddings', tool: 'tool', agent: 'agent', retriever: 'retriever' },
+    kinds: {
+      generation: 'chat',
+      embedding: 'embeddings',
+      tool: 'tool',
+      agent: 'agent',
+      retriever: 'retriever',
+      chain: 'span',
+      span: 'span',
+      event: 'span',
+      guardrail: 'span',
+      evaluator: 'span',
+    },
   },
   {
     attribute: 'gen_ai.operation.name',
@@ -59,9 +77,46 @@ const kindNames: readonly { attribute: string; kinds: Readonly<Record<string, Sp
   { attribute: 'llm.request.type', kinds: { chat: 'chat', completion: 'chat', embedding: 'embeddings' } },
   {
     attribute: 'langsmith.span.kind',
-    kinds: { llm: 'chat', tool: 'tool', retriever: 'retriever', embedding: 'embeddings' },
+    kinds: { llm: 'chat', tool: 'tool', retriever: 'retriever', embedding: 'embeddings', chain: 'span' },
   },
+  // Claude Code
+  { attribute: 'span.type', kinds: { llm_request: 'chat', tool: 'tool', interaction: 'agent' } },
 ]
+
+/** Our ids of providers that conventions name otherwise. */
+const providerIds: Readonly<Record<string, string>> = {
+  'aws.bedrock': 'bedrock',
+  aws: 'bedrock',
+  'amazon-bedrock': 'bedrock',
+  'az.ai.openai': 'azure',
+  'az.ai.inference': 'azure',
+  'azure.ai.openai': 'azure',
+  'azure.ai.inference': 'azure',
+  'azure-openai': 'azure',
+  'gcp.gemini': 'gemini',
+  'gcp.gen-ai': 'gemini',
+  'google.generative-ai': 'gemini',
+  'google-genai': 'gemini',
+  'gcp.vertex-ai': 'vertex',
+  'gcp.vertex.agent': 'vertex',
+  'google.vertex': 'vertex',
+  'google-vertexai': 'vertex',
+  vertexai: 'vertex',
+  'mistral-ai': 'mistral',
+  'x-ai': 'xai',
+  'moonshot-ai': 'moonshotai',
+}
+
+/** A provider in our words: `openai` for `openai.chat`, as the AI SDK names it. */
+const providerId = (given: string): string => {
+  const name = given.slice(0, 100).toLowerCase().replaceAll('_', '-')
+  const parts = name.split('.')
+  for (let count = parts.length; count > 0; count--) {
+    const known = providerIds[parts.slice(0, count).join('.')]
+    if (known !== undefined) return known
+  }
+  return parts[0] ?? name
+}
 
 const names = {
   model: [
@@ -72,24 +127,9 @@ const names = {
     'ai.response.model',
     'ai.model.id',
     'langfuse.observation.model.name',
+    'langfuse.observation.model',
   ],
   provider: ['gen_ai.provider.name', 'gen_ai.system', 'llm.provider', 'llm.system', 'ai.model.provider'],
-  input: [
-    'gen_ai.usage.input_tokens',
-    'gen_ai.usage.prompt_tokens',
-    'llm.token_count.prompt',
-    'ai.usage.inputTokens',
-    'ai.usage.promptTokens',
-    'ai.usage.tokens',
-  ],
-  output: [
-    'gen_ai.usage.output_tokens',
-    'gen_ai.usage.completion_tokens',
-    'llm.token_count.completion',
-    'ai.usage.outputTokens',
-    'ai.usage.completionTokens',
-  ],
-  cost: ['gen_ai.usage.cost', 'llm.cost.total', 'gen_ai.usage.total_cost'],
   finish: ['gen_ai.response.finish_reasons', 'ai.response.finishReason', 'gen_ai.completion.0.finish_reason'],
   tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name'],
   given: [
@@ -148,10 +188,9 @@ const textIn = (attributes: JsonObject, meaning: Meaning): string | undefined =>
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
 
-/** Some exporters send integers as texts. */
-const numberIn = (attributes: JsonObject, meaning: Meaning): number | undefined => {
-  const number = Number(attributeOf(attributes, meaning) ?? Number.NaN)
-  return Number.isFinite(number) && number >= 0 ? number : undefined
+const providerOf = (attributes: JsonObject): string | undefined => {
+  const name = textIn(attributes, 'provider')
+  return name === undefined ? undefined : providerId(name)
 }
 
 const kindOf = (attributes: JsonObject): SpanKind => {
@@ -161,7 +200,7 @@ const kindOf = (attributes: JsonObject): SpanKind => {
     if (kind) return kind
   }
   if (attributes['gen_ai.tool.name'] !== undefined) return 'tool'
-  return attributeOf(attributes, 'model') === undefined ? 'span' : 'chat'
+  return attributeOf(attributes, 'model') === undefined && !countsTokens(attributes) ? 'span' : 'chat'
 }
 
 /** Longer texts stay as they are: they would keep the thread for too long. */
@@ -283,33 +322,10 @@ const outputsOf = (kind: SpanKind, attributes: JsonObject): JsonObject => {
     text,
     content: text,
     model: textIn(attributes, 'model') ?? null,
-    provider: textIn(attributes, 'provider') ?? null,
+    provider: providerOf(attributes) ?? null,
     finish_reason: finishOf(attributes),
     ...(Array.isArray(calls) && calls.length > 0 ? { tool_calls: calls } : {}),
   }
-}
-
-/** Tokens of a model call; undefined where the span counts none. */
-interface SpanTokens {
-  prompt_tokens: number
-  completion_tokens: number
-  total_tokens: number
-}
-
-const tokensOf = (attributes: JsonObject): SpanTokens | undefined => {
-  const input = numberIn(attributes, 'input')
-  const output = numberIn(attributes, 'output')
-  if (input === undefined && output === undefined) return undefined
-  const prompt = Math.round(input ?? 0)
-  const completion = Math.round(output ?? 0)
-  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
-}
-
-/** Langfuse writes the parts of a cost as JSON. */
-const costOf = (attributes: JsonObject): number | undefined => {
-  const details = unpacked(attributes['langfuse.observation.cost_details'])
-  const total = isObject(details) ? Number(details.total ?? Number.NaN) : Number.NaN
-  return Number.isFinite(total) ? total : numberIn(attributes, 'cost')
 }
 
 /** A span in the words of a step. */
@@ -317,10 +333,12 @@ interface ReadSpan {
   kind: SpanKind
   inputs: JsonObject
   outputs: JsonObject
+  /** The model that it called; undefined if it called none, or does not name it. */
+  call: { provider: string | undefined; model: string } | undefined
   /** Undefined for a span that called no model, or counted nothing. */
-  tokens: SpanTokens | undefined
+  tokens: ModelUsage | undefined
   /** US dollars as the sender states them; undefined if it does not. */
-  costUsd: number | undefined
+  statedUsd: number | undefined
   user: string | undefined
   session: string | undefined
 }
@@ -329,12 +347,14 @@ interface ReadSpan {
 export const readSpan = ({ attributes }: Pick<Span, 'attributes'>): ReadSpan => {
   const kind = kindOf(attributes)
   const isCall = kind === 'chat' || kind === 'embeddings'
+  const model = isCall ? textIn(attributes, 'model') : undefined
   return {
     kind,
+    call: model === undefined ? undefined : { provider: providerOf(attributes), model },
     inputs: inputsOf(kind, attributes),
     outputs: outputsOf(kind, attributes),
     tokens: isCall ? tokensOf(attributes) : undefined,
-    costUsd: isCall ? costOf(attributes) : undefined,
+    statedUsd: isCall ? statedCostOf(attributes) : undefined,
     user: textIn(attributes, 'user'),
     session: textIn(attributes, 'session'),
   }

@@ -99,7 +99,7 @@ export const importRules: ImportRule[] = [
     ],
   },
   { of: 'datasets/croissant/', may: ['datasets/croissant/', 'lib/', 'model/'], packages: [] },
-  { of: 'traces/', may: ['traces/', 'lib/'] },
+  { of: 'traces/', may: ['traces/', 'lib/', 'model/'] },
   { of: 'datasets/preview/', may: ['datasets/preview/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },

@@ -22,6 +22,7 @@ import { authorOf, recordedBy } from '../../model/collections/identity.ts'
 import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { isName, taskNameSchema } from '../../model/names.ts'
 import { getOwnTask, tracesTask } from '../../model/runs/own-tasks.ts'
+import type { Models, ObservedPrices } from '../../providers/provider.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
@@ -43,6 +44,7 @@ interface TracesDeps {
   database: Database
   quota: Pick<Quota, 'add' | 'require'>
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
+  models: Pick<Models, 'prices'>
   settings: { maxLabelsPerRun: number; maxBodyBytes: number; maxBodyValues: number }
 }
 
@@ -148,23 +150,25 @@ const failed = (message: string): string =>
 /** Reads the spans of a trace as steps, one by one, without secrets; and for whom and in which conversation they were made. */
 function* stepsOf(
   spans: readonly Span[],
-  scrub: Environment['scrub'],
+  { scrub, prices }: Pick<Environment, 'scrub'> & { prices: ObservedPrices },
 ): Pieces<Pick<ObservedTrace, 'spans' | 'labels'>> {
   const labels = new Map<string, string>()
   const steps: ObservedSpan[] = []
   for (const span of spans) {
-    const { kind, inputs, outputs, tokens, costUsd, user, session } = readSpan(span)
+    const { kind, inputs, outputs, call, tokens, statedUsd, user, session } = readSpan(span)
+    const usd = statedUsd ?? (call && tokens ? prices(call, tokens) : null)
+    const isCounted = tokens !== undefined || statedUsd !== undefined
+    const answer = isCounted ? { ...outputs, usage: tokens ?? null, cost_usd: usd } : outputs
     for (const [key, value] of Object.entries({ user, session })) {
       if (value && !labels.has(key)) labels.set(key, storable(scrub.text(value), 1000))
     }
     const { attributes, resource, events } = span
     const texts: string[] = []
-    for (const value of [inputs, outputs, { attributes, resource, events }]) {
+    for (const value of [inputs, answer, { attributes, resource, events }]) {
       texts.push(scrub.jsonText(yield* writePieces(value)))
       yield
     }
     const [inputsText = '', outputsText = '', attributesText = ''] = texts
-    const isCounted = tokens !== undefined || costUsd !== undefined
     steps.push({
       spanId: span.spanId,
       parentId: span.parentId,
@@ -176,7 +180,8 @@ function* stepsOf(
       error: span.error === null ? null : failed(storable(scrub.text(span.error), 10_000)),
       inputs: inputsText,
       outputs: outputsText,
-      usage: isCounted ? addCallUsage(undefined, tokens, costUsd ?? null) : undefined,
+      usage: isCounted ? addCallUsage(undefined, tokens, usd) : undefined,
+      costFrom: usd === null ? undefined : statedUsd === undefined ? 'prices' : 'sender',
       attributes: attributesText,
     })
   }
@@ -193,7 +198,7 @@ const groupByTrace = (spans: readonly Span[]): Map<string, Span[]> => {
   return traces
 }
 
-export const tracesRoutes = ({ database, quota, environmentOf, settings }: TracesDeps): Route[] => {
+export const tracesRoutes = ({ database, quota, environmentOf, models, settings }: TracesDeps): Route[] => {
   const record = async (call: ScopedCall<ExportBody>): Promise<Reply> => {
     const { body, collection, identity, headers, memory } = call
     await quota.require(collection.id)
@@ -203,6 +208,7 @@ export const tracesRoutes = ({ database, quota, environmentOf, settings }: Trace
     const mostValues = dataFactor * settings.maxBodyValues
     const received = await readExport(bytes, format, { mostValues, owner, room: memory.take })
     const { scrub } = await environmentOf(collection.environment_id, [])
+    const prices = await models.prices()
     // The texts of all traces together; each is written and forgotten by itself.
     await memory.take(textsOfExport * bytes.length)
     for (const [traceId, spans] of groupByTrace(received.spans)) {
@@ -214,7 +220,7 @@ export const tracesRoutes = ({ database, quota, environmentOf, settings }: Trace
         author: authorOf(identity),
         recordedBy: recordedBy(identity),
         params: scrub.jsonText(JSON.stringify({ source: 'otlp', service })),
-        ...(await doInSlices(stepsOf(spans, scrub), owner)),
+        ...(await doInSlices(stepsOf(spans, { scrub, prices }), owner)),
         mostLabels: settings.maxLabelsPerRun,
       }
       const recorded = await insist(database, (queries) => recordTrace(queries, trace))

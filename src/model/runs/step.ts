@@ -75,6 +75,10 @@ const stepSpanSchema = z
     name: z.string().describe('Its name; that of the step has a number where several have the same.'),
     kind: z.string().describe('What it is by the conventions that it follows; also the activity of the step.'),
     scope: z.string().describe('The library that made it.'),
+    cost_from: z
+      .enum(['sender', 'prices'])
+      .optional()
+      .describe('Who says what its model call cost: the program that sent it, or the price list of this server.'),
   })
   .meta({ id: 'StepSpan' })
 export type StepSpan = z.infer<typeof stepSpanSchema>

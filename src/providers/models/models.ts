@@ -11,7 +11,7 @@ import { joined } from '../address.ts'
 import { makeCalls } from '../calls.ts'
 import { findProvider, scriptedProvider } from '../catalogue.ts'
 import { makePredictions, replicate } from '../predictions.ts'
-import { hasPrice, knownModels, type PriceList, priceList, ratesNow } from '../prices/prices.ts'
+import { hasPrice, knownModels, observedPrices, type PriceList, priceList, ratesNow } from '../prices/prices.ts'
 import type {
   Asked,
   CallLimits,
@@ -375,5 +375,5 @@ export const makeModels = (options: ModelsOptions): Models => {
     else await find(asked, { env, lent }, kind)
   }
 
-  return { ...makeCalls(options, find), route, account: makeAccounts(options), check, ...listing, ...predictions }
+  return { ...makeCalls(options, find), route, account: makeAccounts(options), check, ...listing, ...predictions, prices: observedPrices }
 }

@@ -1,7 +1,9 @@
 import { makeLru } from '../../lib/memory/lru.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { findProvider } from '../catalogue.ts'
 import { answersCalls } from '../models/model-kinds.ts'
-import type { Provider, Target } from '../provider.ts'
+import { named, namedWithProvider } from '../models/names.ts'
+import type { ObservedPrices, Provider, Target } from '../provider.ts'
 import { noteModelUsage } from '../upstream/provider-health.ts'
 
 /** Tokens as the price list counts them: cached tokens are part of the input. */
@@ -97,10 +99,9 @@ export const ratesNow = (list: PriceList, provider: string, model: string): Rate
 /** Further digits are noise of the multiplication. */
 const significantDigits = 12
 
-/** The cost of a call in US dollars by the public price list. Null if the list has no price, which is not the same as 0. */
-export const priceOf = async (provider: Provider, model: string, usage: ModelUsage): Promise<number | null> => {
+/** The cost of a call in US dollars by the price list. Null if the list has no price, which is not the same as 0. */
+const priceIn = (list: PriceList, provider: Provider, model: string, usage: ModelUsage): number | null => {
   if (provider.prices === undefined) return null
-  const list = await priceList()
   const tokens: PricedTokens = {
     input_tokens: usage.prompt_tokens,
     // Some count reasoning only in the total: every token that is not prompt was generated, and is charged.
@@ -111,6 +112,25 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   const rates = ratesNow(list, provider.prices, model)
   const price = rates ? priceAt(rates, tokens) : listedPrice(list, provider.prices, model, tokens)
   return price !== undefined && price > 0 ? Number(price.toPrecision(significantDigits)) : null
+}
+
+export const priceOf = async (provider: Provider, model: string, usage: ModelUsage): Promise<number | null> =>
+  provider.prices === undefined ? null : priceIn(await priceList(), provider, model, usage)
+
+const noVariables = () => undefined
+/** Longer names are no models. */
+const longestModel = 200
+
+/** Loads the prices of calls that other programs made, by the provider and the model that they name. */
+export const observedPrices = async (): Promise<ObservedPrices> => {
+  const list = await priceList()
+  return ({ provider, model }, usage) => {
+    if (model.length > longestModel) return null
+    const isKnown = provider !== undefined && findProvider(provider) !== undefined
+    if (provider !== undefined && !isKnown && !model.includes('/')) return null
+    const [first] = isKnown ? namedWithProvider(provider, model, noVariables) : named(model, noVariables)
+    return !first || first.standsIn ? null : priceIn(list, first.provider, first.model, usage)
+  }
 }
 
 /** The cost of a call: nothing for a built-in model, what the provider states, else by the price list. */

@@ -1,4 +1,5 @@
 import { newRunKey } from '../../lib/ids.ts'
+import type { StepSpan } from '../../model/runs/step.ts'
 import type { StepUsage } from '../../model/runs/step-usage.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
@@ -37,6 +38,8 @@ export interface ObservedSpan {
   outputs: string
   /** Undefined if it called no model. */
   usage: StepUsage | undefined
+  /** Who says what it cost; undefined if nobody does. */
+  costFrom: StepSpan['cost_from']
   /** JSON text of what came: attributes, resource, events. */
   attributes: string
 }
@@ -149,8 +152,8 @@ const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: 
       outputs.map((value) => value.payload),
       rows.map(({ span }) => span.error),
       rows.map(({ span }) => (span.usage ? JSON.stringify(span.usage) : null)),
-      rows.map(({ span: { spanId, parentId, name, kind, scope } }) =>
-        JSON.stringify({ id: spanId, parent: parentId, name, kind, scope }),
+      rows.map(({ span: { spanId, parentId, name, kind, scope, costFrom } }) =>
+        JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, cost_from: costFrom } satisfies StepSpan),
       ),
       rows.map(({ span }) => span.startMs),
       rows.map(({ span }) => span.endMs),

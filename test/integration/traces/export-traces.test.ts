@@ -97,7 +97,7 @@ describe('a program with the SDK of OpenTelemetry', () => {
           inputs: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] },
           outputs: { text: 'Hello!', provider: 'openai' },
           usage: { prompt_tokens: 12, completion_tokens: 3 },
-          cost_usd: null,
+          cost_usd: expect.closeTo((12 * 0.15 + 3 * 0.6) / 1e6, 12),
           span: { parent: spanId },
         },
         'chat gpt-4o-mini__2': { activity: 'chat', span: { name: 'chat gpt-4o-mini' } },
@@ -142,6 +142,54 @@ describe('spans of one trace', () => {
     ])
     const found = await Promise.all(['front', 'back'].map((task) => get(task, traceId)))
     expect(found.filter((run) => run.steps).map((run) => Object.keys(run.steps).length)).toEqual([2])
+  })
+})
+
+describe('the cost of a call', () => {
+  const call = {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.usage.input_tokens': 1000,
+    'gen_ai.usage.cache_read.input_tokens': 400,
+    'gen_ai.usage.output_tokens': 100,
+  }
+  const costOf = async (attributes: Record<string, string | number>) => {
+    const traceId = newTrace()
+    await send([span({ traceId }, { ...call, ...attributes })], 'priced')
+    const { steps, cost_usd, usage } = await get('priced', traceId)
+    return { cost_usd, usage, step: steps.answer.cost_usd, from: steps.answer.span.cost_from, outputs: steps.answer.outputs }
+  }
+
+  test('is the one that the sender states', async () => {
+    const cost = await costOf({ 'gen_ai.request.model': 'gpt-4o-mini', 'gen_ai.usage.cost': '0.25' })
+    expect(cost).toMatchObject({ cost_usd: 0.25, step: 0.25, from: 'sender' })
+  })
+
+  test.each([
+    ['openai', 'gpt-4o-mini'],
+    ['openai.responses', 'gpt-4o-mini-2024-07-18'],
+    ['gateway', 'openai/gpt-4o-mini'],
+    [undefined, 'gpt-4o-mini'],
+  ])('follows from our prices for %s and %s, with cached tokens counted once', async (provider, model) => {
+    const named = provider === undefined ? {} : { 'gen_ai.provider.name': provider }
+    const cost = await costOf({ ...named, 'gen_ai.request.model': model })
+    // a million tokens: $0.15 in, $0.075 from the cache, $0.60 out
+    const usd = Number(((600 * 0.15 + 400 * 0.075 + 100 * 0.6) / 1e6).toFixed(12))
+    expect(cost).toMatchObject({
+      cost_usd: usd,
+      step: usd,
+      from: 'prices',
+      usage: { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 },
+      outputs: { usage: { prompt_tokens: 1000, cached_tokens: 400 }, cost_usd: usd },
+    })
+    expect(Object.keys(cost.usage).sort()).toEqual(['completion_tokens', 'prompt_tokens', 'total_tokens'])
+  })
+
+  test('is unknown, not zero, for a model or a provider that has no price', async () => {
+    const unknown = { cost_usd: null, step: null, from: undefined }
+    expect(await costOf({ 'gen_ai.request.model': 'house-model-7' })).toMatchObject(unknown)
+    expect(
+      await costOf({ 'gen_ai.provider.name': 'own-cluster', 'gen_ai.request.model': 'gpt-4o-mini' }),
+    ).toMatchObject(unknown)
   })
 })
 
