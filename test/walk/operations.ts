@@ -67,6 +67,15 @@ const write = (ask: (place: Place) => Ask, more: Partial<Operation> = {}): Opera
   ...more,
 })
 
+/** A call that names its collection in a header. */
+const sentTo = (path: string, body: object, status?: number): Operation => ({
+  ...write((place) => ({ path, headers: { 'X-Jetty-Collection': place.collection }, body })),
+  ...(status && { status }),
+  reaching: () => [
+    [{ path, headers: { 'X-Jetty-Collection': 'nowhere' }, body }, 404, 'Collection not found'],
+  ],
+})
+
 const jobFiles = (place: Place) => `/api/v1/workers/${place.worker}/jobs/some-job/files`
 
 /** A call of a worker about itself, or about a job that it does not have. */
@@ -560,22 +569,9 @@ export const operations: Record<string, Operation> = {
       mixed: { task: 'own', ingested: 'own' },
     },
   ),
-  exportTraces: write(
-    (place) => ({
-      path: '/v1/traces',
-      headers: { 'X-Jetty-Collection': place.collection },
-      body: { resourceSpans: [] },
-    }),
-    {
-      reaching: () => [
-        [
-          { path: '/v1/traces', headers: { 'X-Jetty-Collection': 'nowhere' }, body: { resourceSpans: [] } },
-          404,
-          'Collection not found',
-        ],
-      ],
-    },
-  ),
+  exportTraces: sentTo('/v1/traces', { resourceSpans: [] }),
+  createScore: sentTo('/api/public/scores', { traceId: 'ab'.repeat(16), name: 'quality', value: 1 }),
+  ingestEvents: sentTo('/api/public/ingestion', { batch: [] }, 207),
   addLabel: write((place) => ({
     path: `/api/v1/trajectory/${run(place)}/labels`,
     body: { key: 'quality', value: 'good', author: 'ann' },

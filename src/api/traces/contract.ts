@@ -1,5 +1,38 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { labelNameSchema, labelValueSchema } from '../../model/runs/label.ts'
+
+/** A score as Langfuse's clients send it. */
+export const scoreSchema = z
+  .object({
+    id: z.string().max(200).nullish().describe('Id of the score; the answer repeats it.'),
+    traceId: z
+      .string('A score names its trace in traceId; scores of sessions and dataset runs are not taken')
+      .min(1)
+      .max(200)
+      .describe('Trace that is judged, or any run by its trajectory id.'),
+    observationId: z.string().max(200).nullish().describe('Span that is judged; without it the whole trace is.'),
+    name: labelNameSchema.describe('Key of the label.'),
+    value: labelValueSchema.describe('Value of the label.'),
+    comment: labelValueSchema.nullish().describe('Recorded as a second label, `<name>.comment`.'),
+    dataType: z.string().max(40).nullish().describe('With `BOOLEAN`, 1 and 0 are recorded as `true` and `false`.'),
+  })
+  .meta({ id: 'TraceScore' })
+export type Score = z.output<typeof scoreSchema>
+
+const mostEvents = 1000
+
+const ingestedEvent = z.object({ id: z.string(), status: z.int() })
+
+/** Callers of Langfuse's API: the key is a bearer token or the password of Basic authentication. */
+const langfuse = {
+  method: 'POST',
+  tag: 'Traces',
+  audited: false,
+  headers: { 'X-Jetty-Collection': 'Collection of the trace. Default: the home collection of the key.' },
+  apiKeyHeader: true,
+  basicAuth: true,
+} as const
 
 export const tracesContract = {
   exportTraces: endpoint({
@@ -27,5 +60,31 @@ export const tracesContract = {
     errors: ['bad_request', 'unsupported_encoding', 'busy'],
     apiKeyHeader: true,
     basicAuth: true,
+  }),
+  createScore: endpoint({
+    ...langfuse,
+    path: '/api/public/scores',
+    summary:
+      'Set a score of a trace as a label of its run, as clients of Langfuse do; it replaces the same score of the same author. A score may come before its trace: it waits for a day',
+    body: scoreSchema,
+    response: z.object({ id: z.string() }),
+    errors: ['busy'],
+  }),
+  ingestEvents: endpoint({
+    ...langfuse,
+    path: '/api/public/ingestion',
+    summary:
+      'Set scores, as the SDKs of Langfuse send them: in batches, each answered for itself. Traces and observations are not taken here, but over OTLP',
+    body: z.object({
+      batch: z
+        .array(z.object({ id: z.string().max(200), type: z.string().max(100), body: z.unknown() }))
+        .max(mostEvents)
+        .describe('Events; those of type `score-create` are taken.'),
+    }),
+    status: 207,
+    response: z.object({
+      successes: z.array(ingestedEvent),
+      errors: z.array(ingestedEvent.extend({ message: z.string() })),
+    }),
   }),
 }

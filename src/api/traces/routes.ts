@@ -39,6 +39,7 @@ import {
   type Span,
 } from '../../traces/otlp.ts'
 import { tracesContract } from './contract.ts'
+import { scoresRoutes } from './scores.ts'
 
 interface TracesDeps {
   database: Database
@@ -233,5 +234,8 @@ export const tracesRoutes = ({ database, quota, environmentOf, models, settings 
     const type = format === 'json' ? 'application/json' : 'application/x-protobuf'
     return new Reply(exportAnswer(received, format), { 'content-type': type })
   }
-  return [implementScoped('exportTraces', tracesContract.exportTraces, readBody, record)]
+  return [
+    implementScoped('exportTraces', tracesContract.exportTraces, readBody, record),
+    ...scoresRoutes({ database, settings }),
+  ]
 }

@@ -1,4 +1,5 @@
 import { newRunKey } from '../../lib/ids.ts'
+import { totalCost } from '../../model/gateway/model-totals.ts'
 import type { StepSpan } from '../../model/runs/step.ts'
 import type { StepUsage } from '../../model/runs/step-usage.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
@@ -9,7 +10,6 @@ import {
   float,
   int,
   moment,
-  nothing,
   orNull,
   query,
   queryOne,
@@ -21,6 +21,7 @@ import type { TaskFields } from '../tasks/tasks.ts'
 import { countRun, giveLabels, holdTask, insertRun } from './ingest.ts'
 import { placeValue } from './payloads.ts'
 import { countIngested, type IngestedTotals } from './totals.ts'
+import { giveEarlyScores, holdTrace } from './trace-scores.ts'
 
 /** A span to be recorded as a step. JSON texts have no secrets any more. */
 export interface ObservedSpan {
@@ -60,14 +61,6 @@ export interface ObservedTrace {
   mostLabels: number
 }
 
-/** Two exports of one trace at once: the second one waits for the first one's run. */
-const holdTrace = query(
-  'hold_trace',
-  { pg_advisory_xact_lock: nothing },
-  'select pg_advisory_xact_lock(hashtextextended($1, $2))',
-  (traceId: string, collectionId: number) => [traceId, collectionId],
-)
-
 const held = {
   id: text,
   task_id: bigint,
@@ -104,20 +97,52 @@ const namesUsed = query(
 
 const addSpans = change(
   'add_spans',
-  `insert into spans (run_id, span_id, seq, name, attributes)
-     select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[])`,
+  `insert into spans (run_id, span_id, seq, name, attributes, parent_id, is_call)
+     select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[])`,
   (runKey: string, rows: readonly SpanStep[]) => [
     runKey,
     rows.map(({ span }) => span.spanId),
     rows.map(({ seq }) => seq),
     rows.map(({ span }) => span.name),
     rows.map(({ span }) => span.attributes),
+    rows.map(({ span }) => span.parentId),
+    rows.map(({ span }) => span.usage !== undefined),
   ],
+)
+
+const spansWithCalls = query(
+  'spans_with_calls',
+  { parent_id: text },
+  'select distinct parent_id from spans where run_id = $1 and is_call and parent_id = any($2)',
+  (runKey: string, ids: string[]) => [runKey, ids],
+)
+
+const discountCalls = query(
+  'discount_calls',
+  { seq: int },
+  `update steps t set usage = null, changed = nextval('changes') from spans s
+     where s.run_id = $1 and s.span_id = any($2) and s.is_call and t.run_id = $1 and t.seq = s.seq and t.usage is not null
+     returning t.seq`,
+  (runKey: string, ids: string[]) => [runKey, ids],
+)
+
+const hasCalls = queryOne('observed_run_has_calls', {}, 'select from spans where run_id = $1 and is_call limit 1', (runKey: string) => [
+  runKey,
+])
+
+const costOfSteps = queryRow(
+  'cost_of_observed_steps',
+  { cost_usd: orNull(float) },
+  `select case when bool_and(cost is not null) then sum(cost) end cost_usd
+     from (select (usage::json->>'cost_usd')::float8 cost from steps where run_id = $1 and usage is not null) u`,
+  (runKey: string) => [runKey],
 )
 
 /** A span with the place and the name of its step. A name that comes again has a turn, as in a loop. */
 interface SpanStep {
   span: ObservedSpan
+  /** Undefined if it is no call, or one inside of it counts. */
+  usage: StepUsage | undefined
   seq: number
   name: string
   turn: number | null
@@ -151,7 +176,7 @@ const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: 
       outputs.map((value) => value.text),
       outputs.map((value) => value.payload),
       rows.map(({ span }) => span.error),
-      rows.map(({ span }) => (span.usage ? JSON.stringify(span.usage) : null)),
+      rows.map(({ usage }) => (usage ? JSON.stringify(usage) : null)),
       rows.map(({ span: { spanId, parentId, name, kind, scope, costFrom } }) =>
         JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, cost_from: costFrom } satisfies StepSpan),
       ),
@@ -180,13 +205,35 @@ const widenRun = queryRow(
   ],
 )
 
-/** A sum in which one unknown cost makes the whole unknown. Steps without model calls add nothing. */
-const costWith = (before: number | null, hadSteps: boolean, spans: readonly ObservedSpan[]): number | null => {
-  const costs = spans.flatMap(({ usage }) => (usage ? [usage.cost_usd] : []))
-  if (costs.length === 0) return before
-  if (costs.includes(null)) return null
-  if (before === null && hadSteps) return null
-  return Number(costs.reduce<number>((sum, cost) => sum + (cost ?? 0), before ?? 0).toFixed(12))
+/** The cost of a run with more steps: one unknown cost makes the whole unknown, and steps that are no calls add nothing. */
+const costWith = async (
+  queries: Queries,
+  run: { id: string; before: number | null; isDiscounted: boolean; hadCalls: boolean },
+  rows: readonly SpanStep[],
+): Promise<number | null> => {
+  if (run.isDiscounted) return (await costOfSteps(queries, run.id)).cost_usd
+  const costs = rows.flatMap(({ usage }) => (usage ? [usage.cost_usd] : []))
+  if (costs.length === 0) return run.before
+  return totalCost([run.hadCalls ? run.before : 0, ...costs])
+}
+
+/** Leaves the usage of a call only to the innermost spans that record it. */
+const countOnce = async (
+  queries: Queries,
+  runKey: string,
+  rows: readonly SpanStep[],
+  known: boolean,
+): Promise<{ rows: readonly SpanStep[]; isDiscounted: boolean }> => {
+  const calls = rows.filter(({ usage }) => usage)
+  const outer = new Set(calls.flatMap(({ span }) => span.parentId ?? []))
+  const ids = calls.map(({ span }) => span.spanId)
+  const stored = known && ids.length > 0 ? await spansWithCalls(queries, runKey, ids) : []
+  for (const { parent_id } of stored) outer.add(parent_id)
+  const discounted = known && outer.size > 0 ? await discountCalls(queries, runKey, [...outer]) : []
+  return {
+    rows: rows.map((row) => (outer.has(row.span.spanId) ? { ...row, usage: undefined } : row)),
+    isDiscounted: discounted.length > 0,
+  }
 }
 
 const totalsOf = (
@@ -215,7 +262,7 @@ const placed = async (
     const before = used.get(span.name) ?? 0
     used.set(span.name, before + 1)
     const turn = before === 0 ? null : before + 1
-    return { span, seq: run.steps + at, name: turn === null ? span.name : `${span.name}__${turn}`, turn }
+    return { span, usage: span.usage, seq: run.steps + at, name: turn === null ? span.name : `${span.name}__${turn}`, turn }
   })
 }
 
@@ -259,15 +306,20 @@ export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promi
   const endMs = spans.reduce((latest, span) => Math.max(latest, span.endMs), startMs)
   const run = found ?? (await makeRun(queries, trace, { createdMs: startMs, completedMs: endMs }))
   if (!run) return undefined
-  const rows = await placed(queries, run, spans)
+  const hadCalls = found !== undefined && (await hasCalls(queries, run.id)) !== undefined
+  const { rows, isDiscounted } = await countOnce(queries, run.id, await placed(queries, run, spans), hadCalls)
   await addSpans(queries, run.id, rows)
   await addSteps(queries, run.id, run.task_id, rows)
-  const costUsd = costWith(found?.cost_usd ?? null, found !== undefined, spans)
+  const before = found?.cost_usd ?? null
+  const costUsd = await costWith(queries, { id: run.id, before, isDiscounted, hadCalls }, rows)
   const root = spans.find(({ parentId }) => parentId === null)
   const now = await widenRun(queries, { id: run.id, startMs, endMs, costUsd, root })
   await giveLabels(queries, run.id, trace, trace.mostLabels)
-  const before = found && totalsOf(found, [])
-  await countIngested(queries, { taskId: run.task_id, ...(before ? { before } : {}), after: totalsOf(now, rows) })
+  if (!found) {
+    await giveEarlyScores(queries, { id: run.id, collectionId: trace.collection.id, traceId: trace.traceId }, trace.mostLabels)
+  }
+  const totals = found && totalsOf(found, [])
+  await countIngested(queries, { taskId: run.task_id, ...(totals ? { before: totals } : {}), after: totalsOf(now, rows) })
   return { isNew: !found, bytes: textsOf(spans) }
 }
 

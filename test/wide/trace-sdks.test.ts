@@ -1,0 +1,163 @@
+// Programs with the libraries that people trace with, against a provider that knows what it has counted.
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+import { startTestServer, type TestServer } from '../server.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 900_000 })
+
+const run = promisify(execFile)
+const programs = fileURLToPath(new URL('./sdks', import.meta.url))
+const folder = fileURLToPath(new URL('../../node_modules/.cache/jetty-sdks', import.meta.url))
+const cache = process.env.npm_config_cache ?? join(homedir(), '.npm')
+
+const usage = {
+  prompt_tokens: 1000,
+  completion_tokens: 100,
+  total_tokens: 1100,
+  prompt_tokens_details: { cached_tokens: 400 },
+  completion_tokens_details: { reasoning_tokens: 20 },
+}
+/** What a call costs by the price list of gpt-4o-mini, in dollars: cached tokens at half the price. */
+const callUsd = (600 * 0.15 + 400 * 0.075 + 100 * 0.6) / 1e6
+
+const toolCall = {
+  id: 'call_1',
+  type: 'function',
+  function: { name: 'weather', arguments: '{"city":"Rome"}' },
+}
+
+let jetty: TestServer
+let openai: FakeOpenAi
+let key: string
+beforeAll(async () => {
+  mkdirSync(folder, { recursive: true })
+  cpSync(programs, folder, { recursive: true })
+  const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--fetch-retries=8']
+  await run('npm', [...install, '--cache', cache], { cwd: folder })
+  openai = await startFakeOpenAi()
+  jetty = await startTestServer()
+  key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'traced', collection_name: 'acme' })).body.api_key
+  openai.choose((body) => {
+    const more = { model: 'gpt-4o-mini-2024-07-18', usage }
+    const wantsTool = body.tools && body.messages.at(-1).role === 'user'
+    if (!wantsTool) return { body: completion(body.model, 'Hello there', more) }
+    const message = { role: 'assistant', content: null, tool_calls: [toolCall] }
+    return { body: completion(body.model, '', { ...more, choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }) }
+  })
+})
+afterAll(async () => {
+  await jetty?.close()
+  await openai?.close()
+})
+
+interface SpanStep {
+  activity: string
+  span: { id: string; parent: string | null; name: string; cost_from?: string }
+  inputs: Record<string, unknown>
+  outputs: Record<string, unknown>
+}
+
+/** Runs a program and reads the run of its trace. */
+const traced = async (program: string, env: Record<string, string> = {}) => {
+  const service = `${program}-${Object.keys(env).join('-')}`.replace(/-$/, '')
+  openai.asked.length = 0
+  await run(process.execPath, [`${program}.mjs`], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      JETTY_URL: jetty.url,
+      JETTY_KEY: key,
+      OPENAI_BASE_URL: openai.url,
+      OPENAI_API_KEY: 'sk-fake-of-sdks',
+      MODEL: 'gpt-4o-mini',
+      SERVICE: service,
+      ...env,
+    },
+  })
+  const { body } = await jetty.call('GET', `/api/v1/runs/acme?task=${service}`)
+  const [found] = body.runs ?? body.trajectories ?? body
+  if (!found) throw new Error(`no run of ${service}: ${JSON.stringify(body)}`)
+  const read = await jetty.get(service, found.trajectory_id)
+  const steps: SpanStep[] = Object.values(read.steps)
+  const nameOf = (id: string | null) => steps.find(({ span }) => span.id === id)?.span.name ?? null
+  const tree = steps.map(({ activity, span }) => [activity, span.name, nameOf(span.parent)])
+  const labels = Object.fromEntries(read.labels.map((label: { key: string; value: string }) => [label.key, label.value]))
+  return { run: read, steps, tree, labels, calls: openai.asked.length }
+}
+
+const expectCounted = ({ run: read, steps, calls }: Awaited<ReturnType<typeof traced>>) => {
+  expect(read.usage).toEqual({ prompt_tokens: 1000 * calls, completion_tokens: 100 * calls, total_tokens: 1100 * calls })
+  expect(read.cost_usd).toBeCloseTo(callUsd * calls, 12)
+  const counted = steps.filter((step) => 'usage' in step)
+  expect(counted.map(({ activity }) => activity)).toEqual(Array(calls).fill('chat'))
+}
+
+it('a bare OpenTelemetry SDK', async () => {
+  const found = await traced('open-telemetry')
+  expectCounted(found)
+  expect(found.tree).toEqual([
+    ['span', 'answer', null],
+    ['chat', 'chat gpt-4o-mini', 'answer'],
+  ])
+  expect(found.labels).toEqual({ user: 'ada', session: 'conv-1' })
+})
+
+it('the client of OpenAI with OpenInference', async () => {
+  const found = await traced('openinference')
+  expectCounted(found)
+  expect(found.tree).toEqual([
+    ['span', 'answer', null],
+    ['chat', 'OpenAI Chat Completions', 'answer'],
+  ])
+  expect(found.steps[1]).toMatchObject({
+    inputs: { messages: [{ role: 'user', content: 'Hello' }] },
+    outputs: { text: 'Hello there' },
+  })
+})
+
+it("Vercel's AI SDK, with an agent that calls a tool", async () => {
+  const found = await traced('ai-sdk')
+  expect(found.calls).toBe(2)
+  expectCounted(found)
+  expect(found.tree).toEqual([
+    ['agent', 'ai.generateText', null],
+    ['chat', 'ai.generateText.doGenerate', 'ai.generateText'],
+    ['tool', 'ai.toolCall', 'ai.generateText'],
+    ['chat', 'ai.generateText.doGenerate', 'ai.generateText'],
+  ])
+  expect(found.labels).toEqual({ user: 'ada', session: 'conv-1' })
+})
+
+it("Langfuse's SDK, and its scores", async () => {
+  const found = await traced('langfuse')
+  expectCounted(found)
+  expect(found.tree).toEqual([
+    ['span', 'answer', null],
+    ['chat', 'OpenAI-generation', 'answer'],
+  ])
+  expect(found.labels).toEqual({ user: 'ada', session: 'conv-1', helpful: '0.9' })
+})
+
+it('OpenLLMetry', async () => {
+  const found = await traced('openllmetry')
+  expectCounted(found)
+  expect(found.tree).toEqual([
+    ['agent', 'answer.workflow', null],
+    ['chat', 'openai.chat', 'answer.workflow'],
+  ])
+  expect(found.labels).toEqual({ user: 'ada', session: 'conv-1' })
+})
+
+it.each([{}, { TWICE: '1' }])('LangChain with OpenInference, each call counted once %s', async (env) => {
+  const found = await traced('langchain', env)
+  expect(found.calls).toBe(2)
+  expectCounted(found)
+  console.log(JSON.stringify(found.tree))
+})
