@@ -29,6 +29,7 @@ import { registerSkills } from './commands/skills.ts'
 import { registerStorage } from './commands/storage.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
+import { registerTraces } from './commands/traces.ts'
 import { registerTypes } from './commands/types.ts'
 import { registerWebhooks } from './commands/webhooks.ts'
 import { registerWorker, registerWorkers } from './commands/workers.ts'
@@ -62,7 +63,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
       ...[registerWorker, registerRunbook, registerRoutines, registerTemplates],
     ],
   ],
-  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerDatasets]],
+  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerTraces, registerDatasets]],
   [
     'Operate:',
     [

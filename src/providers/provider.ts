@@ -138,10 +138,7 @@ export interface ModelRoute extends Target {
 }
 
 /** The price of a call that another program made, by what it names; null if it is not known. */
-export type ObservedPrices = (
-  call: { provider: string | undefined; model: string },
-  usage: ModelUsage,
-) => number | null
+export type ObservedPrices = (call: { provider: string | undefined; model: string }, usage: ModelUsage) => number | null
 
 /** Every model call, whichever provider answers. */
 export interface Models {

@@ -130,7 +130,12 @@ const names = {
     'langfuse.observation.model',
   ],
   provider: ['gen_ai.provider.name', 'gen_ai.system', 'llm.provider', 'llm.system', 'ai.model.provider'],
-  finish: ['gen_ai.response.finish_reasons', 'ai.response.finishReason', 'gen_ai.completion.0.finish_reason'],
+  finish: [
+    'gen_ai.response.finish_reasons',
+    'ai.response.finishReason',
+    'llm.finish_reason',
+    'gen_ai.completion.0.finish_reason',
+  ],
   tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name'],
   given: [
     'gen_ai.input.messages',

@@ -109,10 +109,12 @@ const mostParts = 200
 
 /** Langfuse's parts of a usage. They do not overlap, unless they have OpenAI's names or a total that says otherwise. */
 const langfuseParts = (details: JsonObject): Counted => {
-  const counts = Object.entries(details).slice(0, mostParts).flatMap(([name, value]) => {
-    const count = amount(value)
-    return count === undefined ? [] : [{ name, count }]
-  })
+  const counts = Object.entries(details)
+    .slice(0, mostParts)
+    .flatMap(([name, value]) => {
+      const count = amount(value)
+      return count === undefined ? [] : [{ name, count }]
+    })
   const of = (pattern: RegExp, not?: RegExp): number | undefined =>
     sumOf(counts.filter(({ name }) => pattern.test(name) && !not?.test(name)).map(({ count }) => count))
   const read = of(/cached|cache_?read|read_?cache/i)

@@ -25,7 +25,7 @@ const longestMs = 50_000
 const hosted = new Set([
   ...['approvals', 'approve', 'batch', 'collections', 'datasets', 'diff', 'env', 'eval', 'files', 'import', 'keys'],
   ...['labels', 'reject', 'replay', 'rerun', 'routines', 'run', 'runs', 'status', 'tasks', 'templates', 'trial'],
-  ...['types', 'webhooks', 'whoami', 'backup', 'restore', 'storage', 'skills', 'chat'],
+  ...['types', 'webhooks', 'whoami', 'backup', 'restore', 'storage', 'skills', 'chat', 'traces'],
 ])
 
 /** Whether the host may run it in the place of a process. */

@@ -71,9 +71,7 @@ const write = (ask: (place: Place) => Ask, more: Partial<Operation> = {}): Opera
 const sentTo = (path: string, body: object, status?: number): Operation => ({
   ...write((place) => ({ path, headers: { 'X-Jetty-Collection': place.collection }, body })),
   ...(status && { status }),
-  reaching: () => [
-    [{ path, headers: { 'X-Jetty-Collection': 'nowhere' }, body }, 404, 'Collection not found'],
-  ],
+  reaching: () => [[{ path, headers: { 'X-Jetty-Collection': 'nowhere' }, body }, 404, 'Collection not found']],
 })
 
 const jobFiles = (place: Place) => `/api/v1/workers/${place.worker}/jobs/some-job/files`
@@ -570,6 +568,7 @@ export const operations: Record<string, Operation> = {
     },
   ),
   exportTraces: sentTo('/v1/traces', { resourceSpans: [] }),
+  remapTraces: write((place) => ({ path: `/api/v1/traces/${place.collection}/remap`, body: {} })),
   createScore: sentTo('/api/public/scores', { traceId: 'ab'.repeat(16), name: 'quality', value: 1 }),
   ingestEvents: sentTo('/api/public/ingestion', { batch: [] }, 207),
   addLabel: write((place) => ({

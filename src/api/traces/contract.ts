@@ -61,6 +61,23 @@ export const tracesContract = {
     apiKeyHeader: true,
     basicAuth: true,
   }),
+  remapTraces: endpoint({
+    method: 'POST',
+    path: '/api/v1/traces/{collection}/remap',
+    summary:
+      'Read the stored spans of traces again by the conventions of today, a part with each call: kinds, messages, tokens and cost of their steps. Doing it twice changes nothing more',
+    tag: 'Traces',
+    audited: false,
+    body: z.object({
+      task: z.string().optional().describe('Only traces of this task.'),
+      cursor: z.string().max(200).optional().describe('Where to go on: `next_cursor` of the answer before.'),
+    }),
+    response: z.object({
+      spans: z.int().describe('Spans that were read in this part.'),
+      changed: z.int().describe('Those whose steps are different now.'),
+      next_cursor: z.string().nullable().describe('Pass as `cursor` to go on; null when all are read.'),
+    }),
+  }),
   createScore: endpoint({
     ...langfuse,
     path: '/api/public/scores',

@@ -19,16 +19,15 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import { doInSlices, type Pieces } from '../../lib/slices.ts'
 import { headerText } from '../../lib/text/header-text.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
-import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { isName, taskNameSchema } from '../../model/names.ts'
 import { getOwnTask, tracesTask } from '../../model/runs/own-tasks.ts'
-import type { Models, ObservedPrices } from '../../providers/provider.ts'
+import type { Models } from '../../providers/provider.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
 import { type ObservedSpan, type ObservedTrace, recordTrace } from '../../store/runs/traces.ts'
 import type { TaskFields } from '../../store/tasks/tasks.ts'
-import { readSpan, serviceOf, taskOf } from '../../traces/conventions.ts'
+import { serviceOf, taskOf } from '../../traces/conventions.ts'
 import {
   countValues,
   decodeExport,
@@ -39,6 +38,8 @@ import {
   type Span,
 } from '../../traces/otlp.ts'
 import { tracesContract } from './contract.ts'
+import { type Reader, readStep } from './read-step.ts'
+import { remapRoutes } from './remap.ts'
 import { scoresRoutes } from './scores.ts'
 
 interface TracesDeps {
@@ -149,40 +150,27 @@ const failed = (message: string): string =>
   JSON.stringify({ code: 'span_failed', message, retryable: false, hint: null, cause: null })
 
 /** Reads the spans of a trace as steps, one by one, without secrets; and for whom and in which conversation they were made. */
-function* stepsOf(
-  spans: readonly Span[],
-  { scrub, prices }: Pick<Environment, 'scrub'> & { prices: ObservedPrices },
-): Pieces<Pick<ObservedTrace, 'spans' | 'labels'>> {
+function* stepsOf(spans: readonly Span[], reader: Reader): Pieces<Pick<ObservedTrace, 'spans' | 'labels'>> {
+  const { scrub } = reader
   const labels = new Map<string, string>()
   const steps: ObservedSpan[] = []
   for (const span of spans) {
-    const { kind, inputs, outputs, call, tokens, statedUsd, user, session } = readSpan(span)
-    const usd = statedUsd ?? (call && tokens ? prices(call, tokens) : null)
-    const isCounted = tokens !== undefined || statedUsd !== undefined
-    const answer = isCounted ? { ...outputs, usage: tokens ?? null, cost_usd: usd } : outputs
-    for (const [key, value] of Object.entries({ user, session })) {
+    const { labels: given, ...step } = yield* readStep(span, reader)
+    for (const [key, value] of Object.entries(given)) {
       if (value && !labels.has(key)) labels.set(key, storable(scrub.text(value), 1000))
     }
     const { attributes, resource, events } = span
-    const texts: string[] = []
-    for (const value of [inputs, answer, { attributes, resource, events }]) {
-      texts.push(scrub.jsonText(yield* writePieces(value)))
-      yield
-    }
-    const [inputsText = '', outputsText = '', attributesText = ''] = texts
+    const attributesText = scrub.jsonText(yield* writePieces({ attributes, resource, events }))
+    yield
     steps.push({
+      ...step,
       spanId: span.spanId,
       parentId: span.parentId,
       name: storable(scrub.text(span.name), 200) || 'span',
-      kind,
       scope: scrub.text(span.scope),
       startMs: span.startMs,
       endMs: span.endMs,
       error: span.error === null ? null : failed(storable(scrub.text(span.error), 10_000)),
-      inputs: inputsText,
-      outputs: outputsText,
-      usage: isCounted ? addCallUsage(undefined, tokens, usd) : undefined,
-      costFrom: usd === null ? undefined : statedUsd === undefined ? 'prices' : 'sender',
       attributes: attributesText,
     })
   }
@@ -237,5 +225,6 @@ export const tracesRoutes = ({ database, quota, environmentOf, models, settings 
   return [
     implementScoped('exportTraces', tracesContract.exportTraces, readBody, record),
     ...scoresRoutes({ database, settings }),
+    ...remapRoutes({ database, models }),
   ]
 }

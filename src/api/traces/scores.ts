@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import { implementScoped, type ReadScopedBody, type Route, type ScopedBody, type ScopedCall } from '../../http/implement.ts'
+import {
+  implementScoped,
+  type ReadScopedBody,
+  type Route,
+  type ScopedBody,
+  type ScopedCall,
+} from '../../http/implement.ts'
 import { decodeText, parseJson } from '../../http/input/body.ts'
 import { checkBody } from '../../http/input/parse.ts'
 import { Reply } from '../../http/reply.ts'

@@ -375,5 +375,13 @@ export const makeModels = (options: ModelsOptions): Models => {
     else await find(asked, { env, lent }, kind)
   }
 
-  return { ...makeCalls(options, find), route, account: makeAccounts(options), check, ...listing, ...predictions, prices: observedPrices }
+  return {
+    ...makeCalls(options, find),
+    route,
+    account: makeAccounts(options),
+    check,
+    ...listing,
+    ...predictions,
+    prices: observedPrices,
+  }
 }

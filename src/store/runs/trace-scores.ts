@@ -1,5 +1,5 @@
 import type { Queries } from '../database/database.ts'
-import { bool, change, int, nothing, query, queryOne, queryRow, text } from '../database/table.ts'
+import { change, int, nothing, query, queryOne, queryRow, text } from '../database/table.ts'
 import { writeLabels } from './labels.ts'
 
 /** A judgement of a trace by another program, as labels of its run. */
@@ -73,7 +73,7 @@ export const giveEarlyScores = async (
 }
 
 /** What became of a score: `set` on the run, `early` before its trace, or refused for one of two limits. */
-export type ScoreOutcome = 'set' | 'early' | 'too_many_early' | 'too_many_labels'
+type ScoreOutcome = 'set' | 'early' | 'too_many_early' | 'too_many_labels'
 
 /**
  * Sets the labels of a score on the run with the id of a trace; without such a run it waits for one for a day. Runs in the

@@ -126,9 +126,12 @@ const discountCalls = query(
   (runKey: string, ids: string[]) => [runKey, ids],
 )
 
-const hasCalls = queryOne('observed_run_has_calls', {}, 'select from spans where run_id = $1 and is_call limit 1', (runKey: string) => [
-  runKey,
-])
+const hasCalls = queryOne(
+  'observed_run_has_calls',
+  {},
+  'select from spans where run_id = $1 and is_call limit 1',
+  (runKey: string) => [runKey],
+)
 
 const costOfSteps = queryRow(
   'cost_of_observed_steps',
@@ -147,6 +150,12 @@ interface SpanStep {
   name: string
   turn: number | null
 }
+
+type SpanFacts = Pick<ObservedSpan, 'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'costFrom'>
+
+/** What a step says of its span, as JSON text. */
+export const spanText = ({ spanId, parentId, name, kind, scope, costFrom }: SpanFacts): string =>
+  JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, cost_from: costFrom } satisfies StepSpan)
 
 const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: readonly SpanStep[]): Promise<void> => {
   const inputs = []
@@ -177,9 +186,7 @@ const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: 
       outputs.map((value) => value.payload),
       rows.map(({ span }) => span.error),
       rows.map(({ usage }) => (usage ? JSON.stringify(usage) : null)),
-      rows.map(({ span: { spanId, parentId, name, kind, scope, costFrom } }) =>
-        JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, cost_from: costFrom } satisfies StepSpan),
-      ),
+      rows.map(({ span }) => spanText(span)),
       rows.map(({ span }) => span.startMs),
       rows.map(({ span }) => span.endMs),
     ],
@@ -215,6 +222,28 @@ const costWith = async (
   const costs = rows.flatMap(({ usage }) => (usage ? [usage.cost_usd] : []))
   if (costs.length === 0) return run.before
   return totalCost([run.hadCalls ? run.before : 0, ...costs])
+}
+
+const settle = queryRow(
+  'settle_calls',
+  { cost_usd: orNull(float) },
+  `with outer_calls as (
+       update steps t set usage = null, changed = nextval('changes') from spans s
+       where s.run_id = $1 and s.is_call and t.run_id = $1 and t.seq = s.seq and t.usage is not null
+         and exists (select from spans c where c.run_id = $1 and c.is_call and c.parent_id = s.span_id)
+       returning t.seq),
+     costs as (
+       select (usage::json->>'cost_usd')::float8 cost from steps
+       where run_id = $1 and usage is not null and seq not in (select seq from outer_calls))
+   update runs set cost_usd = (select case when bool_and(cost is not null) then sum(cost) end from costs),
+       changed = nextval('changes') where id = $1
+     returning cost_usd`,
+  (runKey: string) => [runKey],
+)
+
+/** Leaves the usage of all calls of a run to their innermost spans, and sums up what the run has cost. */
+export const settleCalls = async (queries: Queries, runKey: string): Promise<void> => {
+  await settle(queries, runKey)
 }
 
 /** Leaves the usage of a call only to the innermost spans that record it. */
@@ -262,7 +291,13 @@ const placed = async (
     const before = used.get(span.name) ?? 0
     used.set(span.name, before + 1)
     const turn = before === 0 ? null : before + 1
-    return { span, usage: span.usage, seq: run.steps + at, name: turn === null ? span.name : `${span.name}__${turn}`, turn }
+    return {
+      span,
+      usage: span.usage,
+      seq: run.steps + at,
+      name: turn === null ? span.name : `${span.name}__${turn}`,
+      turn,
+    }
   })
 }
 
@@ -316,10 +351,18 @@ export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promi
   const now = await widenRun(queries, { id: run.id, startMs, endMs, costUsd, root })
   await giveLabels(queries, run.id, trace, trace.mostLabels)
   if (!found) {
-    await giveEarlyScores(queries, { id: run.id, collectionId: trace.collection.id, traceId: trace.traceId }, trace.mostLabels)
+    await giveEarlyScores(
+      queries,
+      { id: run.id, collectionId: trace.collection.id, traceId: trace.traceId },
+      trace.mostLabels,
+    )
   }
   const totals = found && totalsOf(found, [])
-  await countIngested(queries, { taskId: run.task_id, ...(totals ? { before: totals } : {}), after: totalsOf(now, rows) })
+  await countIngested(queries, {
+    taskId: run.task_id,
+    ...(totals ? { before: totals } : {}),
+    after: totalsOf(now, rows),
+  })
   return { isNew: !found, bytes: textsOf(spans) }
 }
 

@@ -156,7 +156,13 @@ describe('the cost of a call', () => {
     const traceId = newTrace()
     await send([span({ traceId }, { ...call, ...attributes })], 'priced')
     const { steps, cost_usd, usage } = await get('priced', traceId)
-    return { cost_usd, usage, step: steps.answer.cost_usd, from: steps.answer.span.cost_from, outputs: steps.answer.outputs }
+    return {
+      cost_usd,
+      usage,
+      step: steps.answer.cost_usd,
+      from: steps.answer.span.cost_from,
+      outputs: steps.answer.outputs,
+    }
   }
 
   test('is the one that the sender states', async () => {
@@ -182,6 +188,36 @@ describe('the cost of a call', () => {
       outputs: { usage: { prompt_tokens: 1000, cached_tokens: 400 }, cost_usd: usd },
     })
     expect(Object.keys(cost.usage).sort()).toEqual(['completion_tokens', 'prompt_tokens', 'total_tokens'])
+  })
+
+  test.each([
+    ['together', [[0, 1, 2]]],
+    ['the outer one last', [[2], [1], [0]]],
+    ['the outer one first', [[0], [1], [2]]],
+  ])('of which two libraries have a span each counts once, %s', async (_, exports) => {
+    const traceId = newTrace()
+    const attributes = { ...call, 'gen_ai.request.model': 'gpt-4o-mini' }
+    const seen = [
+      span({ traceId, spanId: hex(16, 1), name: 'framework' }, attributes),
+      span({ traceId, spanId: hex(16, 2), parentSpanId: hex(16, 1), name: 'client' }, attributes),
+      span({ traceId, spanId: hex(16, 3), parentSpanId: hex(16, 2), name: 'server' }, attributes),
+    ]
+    for (const some of exports)
+      await send(
+        some.map((at) => seen[at]),
+        'seen-twice',
+      )
+    const run = await get('seen-twice', traceId)
+    expect(run).toMatchObject({ usage: { total_tokens: 1100 }, cost_usd: expect.closeTo(0.00018, 12) })
+    const counted = Object.values<{ key: string; usage?: object }>(run.steps).filter(({ usage }) => usage)
+    expect(counted.map(({ key }) => key)).toEqual(['server'])
+  })
+
+  test('is known although spans without calls came before it', async () => {
+    const traceId = newTrace()
+    await send([span({ traceId, name: 'work' })], 'late-call')
+    await send([span({ traceId, spanId: hex(16, 2) }, { ...call, 'gen_ai.request.model': 'gpt-4o-mini' })], 'late-call')
+    expect((await get('late-call', traceId)).cost_usd).toBeCloseTo(0.00018, 12)
   })
 
   test('is unknown, not zero, for a model or a provider that has no price', async () => {

@@ -1,5 +1,5 @@
 // A program with nothing but OpenTelemetry: it writes the attributes of the GenAI conventions itself.
-import { context, trace } from '@opentelemetry/api'
+import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
