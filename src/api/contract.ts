@@ -10,7 +10,7 @@ import { entitiesContract } from './entities/contract.ts'
 import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
-import { gatewayContract, routableModelsContract } from './gateway/contract.ts'
+import { gatewayContract, realtimeContract, routableModelsContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { hostedOnlyContract } from './hosted-only/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
@@ -75,6 +75,7 @@ export const contract = {
   ...entitiesContract,
   ...routableModelsContract,
   ...gatewayContract,
+  ...realtimeContract,
   ...mcpContract,
   ...hostedOnlyContract,
 }

@@ -7,7 +7,7 @@ import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { parsePieces } from '../lib/json/large-json.ts'
 import { doAtOnce, type Pieces } from '../lib/slices.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
-import { isCount, type Shape } from '../model/gateway/shape.ts'
+import { type Shape, shapeFacts } from '../model/gateway/shape.ts'
 import { renameModel } from '../providers/upstream/transport/rename-model.ts'
 import { asksForUsage, withUsageAsked } from '../providers/upstream/usage/stream-usage.ts'
 
@@ -121,6 +121,9 @@ const noRunbook = (): AppError =>
 
 const openingBrace = 123
 
+/** Models of calls whose protocol lets clients name none. */
+const defaultModels: Partial<Record<Shape, string>> = { moderations: 'omni-moderation-latest' }
+
 const shifted = ({ name, start, valueStart, valueEnd }: Member, by: number): Member => ({
   name,
   start: start + by,
@@ -128,7 +131,7 @@ const shifted = ({ name, start, valueStart, valueEnd }: Member, by: number): Mem
   valueEnd: valueEnd + by,
 })
 
-/** The body with the model of its path as its first member, as its record has it. */
+/** The body with the model of its path, or of its protocol, as its first member, as its record has it. */
 function* naming(sent: Buffer, given: readonly Member[], model: string): Pieces<Pick<AskedCall, 'body' | 'members'>> {
   const isNamed = given.some(({ name }) => name === 'model')
   const body = isNamed ? editMembers(sent, given, ({ name }) => (name === 'model' ? 'cut' : undefined)) : sent
@@ -152,9 +155,9 @@ export function* readAsked(sent: Buffer, shape: Shape, inPath?: SaidInPath): Pie
   const read = yield* memberPieces(sent, maxJsonDepth)
   const isWhole = read !== undefined && sent.toString('latin1', read.end, read.end + 64).trim() === ''
   if (!isWhole || !isJson(sent)) throw noJson()
-  const { body, members } = inPath
-    ? yield* naming(sent, read.members, inPath.model)
-    : { body: sent, members: read.members }
+  const named = inPath?.model ?? (lastOf(read.members, 'model') ? undefined : defaultModels[shape])
+  const { body, members } =
+    named === undefined ? { body: sent, members: read.members } : yield* naming(sent, read.members, named)
   const given = yield* givenBlock(body, members)
   if (isForRunbook(given, shape)) {
     if (shape === 'chat') return 'runbook'
@@ -166,9 +169,9 @@ export function* readAsked(sent: Buffer, shape: Shape, inPath?: SaidInPath): Pie
     throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
   }
   if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
-  const isStreamed = shape !== 'embeddings' && !isCount(shape) && smallMember(body, 'stream', members) === true
+  const isStreamed = shapeFacts[shape].streams === true && smallMember(body, 'stream', members) === true
   const stream = inPath ? inPath.stream : isStreamed
-  const hidesUsage = stream && shape === 'chat' && !asksForUsage(body, members)
+  const hidesUsage = stream && (shape === 'chat' || shape === 'completions') && !asksForUsage(body, members)
   const path = { isNamedInPath: inPath !== undefined, isArray: inPath?.isArray ?? false }
   return { body, members, model, stream, hidesUsage, block, ...path }
 }

@@ -65,6 +65,8 @@ export interface Provider {
   states_cost?: boolean
   /** Whether it states the usage of every streamed chat, asked or not. */
   counts_streams?: true
+  /** Its reranking calls `top_n` `top_k`, and `results` `data`. */
+  ranks_like_voyage?: true
   /** Models that take `max_completion_tokens` instead of `max_tokens`. */
   renamed_max_tokens?: RegExp
   /** The source of these facts: a package with its version, or a page. */

@@ -11,6 +11,8 @@ export const providerUrls = (settings: Settings): ReadonlyMap<string, string | u
     ['ANTHROPIC_BASE_URL', settings.anthropicBaseUrl],
     ['GEMINI_BASE_URL', settings.geminiBaseUrl],
     ['OPENROUTER_BASE_URL', settings.openrouterBaseUrl],
+    ['COHERE_BASE_URL', settings.cohereBaseUrl],
+    ['VOYAGE_BASE_URL', settings.voyageBaseUrl],
     ['REPLICATE_BASE_URL', settings.replicateBaseUrl],
   ])
 

@@ -64,6 +64,16 @@ const streamed = (said: Said) => {
   return events(list.map((data) => ({ event: data.type, data })))
 }
 
+/** The last document first. */
+const ranks = ({ body }: WireAsked) => ({
+  id: 'ranks-1',
+  results: body.documents
+    .map((_: string, index: number) => ({ index, relevance_score: (index + 1) / body.documents.length }))
+    .reverse()
+    .slice(0, body.top_n ?? body.documents.length),
+  meta: { api_version: { version: '2' }, billed_units: { search_units: 1 } },
+})
+
 const embeddings = ({ body }: WireAsked) => ({
   id: 'vectors-1',
   embeddings: { float: body.texts.map((text: string) => [text.length, 0.5, -0.25]) },
@@ -71,11 +81,12 @@ const embeddings = ({ body }: WireAsked) => ({
   meta: { billed_units: { input_tokens: 3 * body.texts.length } },
 })
 
-/** Cohere's API, version 2: chat and vectors. */
+/** Cohere's API, version 2: chat, vectors and ranks. */
 export const startFakeCohere = (): Promise<FakeProvider> =>
   startFakeProvider((asked, said) => {
     if (!asked.headers.authorization) return json({ message: 'no api key supplied' }, 401)
     if (asked.path === '/v2/embed') return json(embeddings(asked))
+    if (asked.path === '/v2/rerank') return json(ranks(asked))
     if (asked.path !== '/v2/chat') return json({ message: `no ${asked.path} here` }, 404)
     return asked.body.stream ? streamed(said) : json(whole(said))
   })

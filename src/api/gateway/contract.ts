@@ -4,11 +4,15 @@ import { flagSchema } from '../../model/flag.ts'
 import {
   chatAnswerSchema,
   chatCallSchema,
+  completionsCallSchema,
   embeddingsCallSchema,
   geminiCallSchema,
   imagesCallSchema,
   messagesCallSchema,
   modelAnswerSchema,
+  moderationsCallSchema,
+  rerankAnswerSchema,
+  rerankCallSchema,
   responsesCallSchema,
 } from '../../model/gateway/gateway-call.ts'
 import { routableModelSchema, routableModelsSchema } from '../../model/gateway/routable-model.ts'
@@ -96,6 +100,32 @@ export const gatewayContract = {
     body: chatCallSchema,
     response: chatAnswerSchema,
   }),
+  createCompletion: endpoint({
+    ...call,
+    path: '/v1/completions',
+    aliases: aliases('/completions'),
+    summary: "Forward a call of OpenAI's legacy completions and record it, for providers that have them",
+    body: completionsCallSchema,
+    response: modelAnswerSchema,
+  }),
+  createModeration: endpoint({
+    ...call,
+    path: '/v1/moderations',
+    aliases: aliases('/moderations'),
+    summary: 'Forward a moderation of texts or images to the provider of the model and record it',
+    body: moderationsCallSchema,
+    mediaTypes: [],
+    response: modelAnswerSchema,
+  }),
+  rerank: endpoint({
+    ...call,
+    path: '/v1/rerank',
+    aliases: [...aliases('/rerank'), '/v2/rerank'],
+    summary: "Forward a reranking of documents to the provider of the model and record it, in Cohere's and Jina's form",
+    body: rerankCallSchema,
+    mediaTypes: [],
+    response: rerankAnswerSchema,
+  }),
   createEmbeddings: endpoint({
     ...call,
     path: '/v1/embeddings',
@@ -160,5 +190,21 @@ export const gatewayContract = {
     response: modelAnswerSchema,
     errorBody: 'google',
     googleKey: true,
+  }),
+}
+
+export const realtimeContract = {
+  connectRealtime: endpoint({
+    method: 'GET',
+    path: '/v1/realtime',
+    aliases: ['/realtime'],
+    summary:
+      "OpenAI's realtime API; not supported, because its sessions are no calls that could be recorded one by one",
+    tag: 'Chat',
+    access: 'none',
+    response: z.never(),
+    status: 501,
+    errors: ['not_supported'],
+    errorBody: 'openai',
   }),
 }

@@ -20,7 +20,7 @@ import { makeSettingsReader } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
 import { readSent, type SentChat } from '../runbook-chat/read.ts'
-import { gatewayContract, routableModelsContract } from './contract.ts'
+import { gatewayContract, realtimeContract, routableModelsContract } from './contract.ts'
 
 interface RoutableModelsDeps {
   database: Database
@@ -85,6 +85,9 @@ interface GatewayRoutesDeps {
 
 const shapes: Record<Exclude<keyof typeof gatewayContract, 'generateContent'>, Shape> = {
   createChatCompletion: 'chat',
+  createCompletion: 'completions',
+  createModeration: 'moderations',
+  rerank: 'rerank',
   createEmbeddings: 'embeddings',
   createImages: 'images',
   createResponse: 'responses',
@@ -116,8 +119,19 @@ const googleCallOf = ({ params: { call = '' }, target }: SentPath): SaidInPath &
   return { shape, model: call.slice(0, at), stream, isArray }
 }
 
-export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] =>
-  Object.entries(gatewayContract).map(([operation, endpoint]) => {
+/** A WebSocket is not accepted either: a request for one gets the same answer. */
+const realtimeRoutes = (): Route[] =>
+  implement(realtimeContract, {
+    async connectRealtime() {
+      throw new AppError('not_supported', 'This server has no realtime API', {
+        hint: 'Send audio to /v1/audio/transcriptions, its text to /v1/chat/completions, and the answer to /v1/audio/speech.',
+      })
+    },
+  })
+
+export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] => [
+  ...realtimeRoutes(),
+  ...Object.entries(gatewayContract).map(([operation, endpoint]) => {
     const read: ReadScopedBody<ScopedBody> = async (bytes, headers, path) => {
       const inPath = operation === 'generateContent' ? googleCallOf(path) : undefined
       const shape = inPath?.shape ?? shapes[operation as keyof typeof shapes]
@@ -127,4 +141,5 @@ export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Rout
     return implementScoped(operation, endpoint, read, (call) =>
       isForRunbook(call) ? runbookChat(call) : gateway.answer(call as ModelCall),
     )
-  })
+  }),
+]

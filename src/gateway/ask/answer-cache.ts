@@ -47,11 +47,11 @@ const eventName = (text: string): string => {
   throw new Error('An event without a name')
 }
 
-/** The stream as its client reads it: OpenAI's chat ends with `[DONE]`, Google's with its last chunk, the other formats name each event. */
+/** The stream as its client reads it: OpenAI's chats and completions end with `[DONE]`, Google's with its last chunk, the other formats name each event. */
 const streamOf = (shape: Shape, data: readonly string[]): string => {
   const dataLines = (text: string) => `data: ${text.replaceAll('\n', '\ndata: ')}\n\n`
   if (shape === 'gemini') return data.map(dataLines).join('')
-  if (shape === 'chat') return [...data, '[DONE]'].map(dataLines).join('')
+  if (shape === 'chat' || shape === 'completions') return [...data, '[DONE]'].map(dataLines).join('')
   return data.map((text) => `event: ${eventName(text)}\n${dataLines(text)}`).join('')
 }
 

@@ -11,7 +11,7 @@ import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller }
 import { type EmbeddingAnswer, embeddingRequestSchema } from '../../model/gateway/embedding.ts'
 import { geminiRequestSchema } from '../../model/gateway/gateway-call.ts'
 import { type ImageAnswer, imageRequestSchema } from '../../model/gateway/image.ts'
-import { isCount, type Shape } from '../../model/gateway/shape.ts'
+import { isCount, type Shape, shapeFacts } from '../../model/gateway/shape.ts'
 import type { ModelRoute, Models } from '../../providers/provider.ts'
 import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { chatOfGemini, geminiAnswer, geminiChunks } from '../../providers/upstream/convert/gemini.ts'
@@ -116,10 +116,10 @@ const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>): AsyncGene
   yield dataFrame('[DONE]')
 }
 
-const noResponses = (route: ModelRoute): AppError =>
+const noSuchCall = (shape: Shape, route: ModelRoute): AppError =>
   new AppError(
     'model_unavailable',
-    `${route.provider.name} has no responses API: call '${route.model}' with POST /v1/chat/completions`,
+    `${route.provider.name} has no ${shape} API: call '${route.model}' with POST /v1/chat/completions`,
     { hint: 'Every provider answers chat completions.' },
   )
 
@@ -181,7 +181,7 @@ export const makeAskConverted = (models: Converting, mostValues: number) => {
     own: AbortController,
   ): Promise<UpstreamAnswer> => {
     const { model_provider: provider } = asked.block
-    if (shape === 'responses') throw noResponses(route)
+    if (shapeFacts[shape].insteadChat) throw noSuchCall(shape, route)
     if (shape === 'embeddings') {
       const request = await readBody(embeddingRequestSchema, asked, mostValues)
       const answer = await models.embed(request, caller, { provider })

@@ -10,6 +10,7 @@ import { type FallbackOptions, mayFallBack, withFallback } from '../../providers
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import { refusalIn, type UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../providers/upstream/call-upstream.ts'
+import { rerankAnswer, rerankBody } from '../../providers/upstream/convert/rerank.ts'
 import { makeKeyRedactors } from '../../providers/upstream/redact/key-redactor.ts'
 import { redactAnswer } from '../../providers/upstream/redact/redact-answer.ts'
 import { redactSecrets } from '../../providers/upstream/redact/redact-secrets.ts'
@@ -75,6 +76,8 @@ interface ToAsk {
 
 /** An answer of up to this size is waited for: it can then be checked, tried again, and sent with its length. */
 const waitForBytes = 64 * 1024
+/** The same of the ranks of documents, which may have to be converted. */
+const waitForRankBytes = 4 * 1024 * 1024
 
 /** Every key that the provider may have been called with: some providers take more than one. */
 const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string[] => {
@@ -117,7 +120,7 @@ const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: Upstream
         'content-type': 'application/json',
         accept: call.asked.stream ? 'text/event-stream' : 'application/json',
       },
-      waitForBytes,
+      waitForBytes: call.ticket.shape === 'rerank' ? waitForRankBytes : waitForBytes,
       isJson: true,
     },
     limits,
@@ -134,8 +137,13 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const redactorFor = makeKeyRedactors()
 
   /** Sends the client's bytes, with a question for the usage of a stream. */
-  const askNative = (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
+  const askNative = async (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
     const plain = upstreamBody(call.asked, route.model)
+    if (call.ticket.shape === 'rerank') {
+      const isLikeVoyage = route.provider.ranks_like_voyage === true
+      const answer = await sendBody(await rerankBody(plain, isLikeVoyage), route, call, limits)
+      return isLikeVoyage ? rerankAnswer(answer) : answer
+    }
     const send = (body: Buffer) => {
       call.ticket.hidesUsage = body !== plain
       return sendBody(body, route, call, limits)

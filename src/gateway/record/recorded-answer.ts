@@ -3,7 +3,7 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { addCallUsage } from '../../model/gateway/model-totals.ts'
-import { isCount, type Shape } from '../../model/gateway/shape.ts'
+import { isCount, type Shape, shapeFacts } from '../../model/gateway/shape.ts'
 import { chargeFor } from '../../providers/prices/prices.ts'
 import { mergeDelta, put } from '../../providers/upstream/convert/merge-delta.ts'
 import { geminiUsageIn, statedCostIn, usageIn } from '../../providers/upstream/usage/usage.ts'
@@ -139,6 +139,25 @@ const chatFrom = (events: readonly string[]): JsonObject => {
   }
 }
 
+/** Assembles a legacy completion, whose chunks have a text where a chat has a delta. */
+const completionsFrom = (events: readonly string[]): JsonObject => {
+  const answer: JsonObject = {}
+  const choices = new Map<number, JsonObject>()
+  for (const chunk of events.map(parsedObject)) {
+    if (!chunk) continue
+    const { choices: pieces, ...head } = chunk
+    for (const [name, value] of Object.entries(head)) if (value !== null) put(answer, name, value)
+    for (const { index, text, finish_reason: reason } of objectsOf(pieces)) {
+      const at = typeof index === 'number' ? index : 0
+      const choice = choices.get(at) ?? { index: at, text: '', finish_reason: null }
+      choices.set(at, choice)
+      append(choice, 'text', text)
+      if (typeof reason === 'string') choice.finish_reason = reason
+    }
+  }
+  return { ...answer, choices: [...choices.values()].sort((left, right) => Number(left.index) - Number(right.index)) }
+}
+
 interface Block {
   content: JsonObject
   /** The JSON of a tool's input as far as it has arrived. */
@@ -250,6 +269,7 @@ const geminiFrom = (events: readonly string[]): JsonObject => {
 
 const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   chat: chatFrom,
+  completions: completionsFrom,
   embeddings: chatFrom, // never streamed
   images: imagesFrom,
   responses: responseFrom,
@@ -257,6 +277,8 @@ const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   message_tokens: messageFrom, // never streamed
   gemini: geminiFrom,
   gemini_tokens: geminiFrom, // never streamed
+  moderations: chatFrom, // never streamed
+  rerank: chatFrom, // never streamed
 }
 
 /** Assembles the answer that a stream amounts to. `events` are the data of its events, in order. */
@@ -314,6 +336,23 @@ const ofChat = (answer: JsonObject): AnswerFacts => {
   }
 }
 
+/** Several prompts have several texts. */
+const ofCompletions = (answer: JsonObject): AnswerFacts => {
+  const choices = objectsOf(answer.choices)
+  return {
+    text: choices.map(({ text }) => stringOf(text)).join('\n'),
+    finish_reason: stringOrNull(choices[0]?.finish_reason),
+    tool_calls: [],
+    usage: usageIn(answer.usage),
+  }
+}
+
+/** Jina and Voyage state a total; Cohere counts searches, which are no tokens. */
+const ofRanks = ({ usage }: JsonObject): AnswerFacts => ({
+  ...ofThings({}),
+  usage: isObject(usage) ? usageIn({ ...usage, prompt_tokens: usage.prompt_tokens ?? usage.total_tokens }) : null,
+})
+
 const ofResponses = (answer: JsonObject): AnswerFacts => {
   const items = objectsOf(answer.output)
   const reason = member(answer.incomplete_details, 'reason')
@@ -364,6 +403,7 @@ const ofGemini = (answer: JsonObject): AnswerFacts => {
 
 const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
   chat: ofChat,
+  completions: ofCompletions,
   embeddings: ofThings,
   images: ofThings,
   responses: ofResponses,
@@ -371,6 +411,8 @@ const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
   message_tokens: ofThings,
   gemini: ofGemini,
   gemini_tokens: ofThings,
+  moderations: ofThings,
+  rerank: ofRanks,
 }
 
 const answerFacts = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)
@@ -422,7 +464,7 @@ const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise
 /** The provider's figure if it states one; 0 for a cached answer; null if unknown. */
 const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
   const { provider, model, cached, shape } = call
-  if (cached || isCount(shape)) return 0
+  if (cached || (shapeFacts[shape].isFree && usage === null)) return 0
   return provider ? chargeFor({ provider, model }, usage, statedCostIn(answer.usage)) : null
 }
 
@@ -431,6 +473,14 @@ const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | nu
   const first: unknown = isObject(vectors[0]) ? vectors[0].embedding : undefined
   return { count: vectors.length, dimensions: Array.isArray(first) ? first.length : null }
 }
+
+/** Whether a moderation finds something: Mistral says so in its categories alone. */
+const isFlagged = ({ flagged, categories }: JsonObject): boolean =>
+  flagged === true || (isObject(categories) && Object.values(categories).includes(true))
+
+/** Places and scores of documents, without their texts. */
+const rankedOf = ({ results, data }: JsonObject): JsonObject[] =>
+  objectsOf(results ?? data).map(({ index, relevance_score }) => ({ index, relevance_score }))
 
 /** Describes an answer, with the names of litellm_chat's outputs where they mean the same. */
 export const recordedAnswer = async (
@@ -444,7 +494,7 @@ export const recordedAnswer = async (
   const { usage: counted, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
   const usage = usageOf(call, whole.answer, counted)
   const cost_usd = await costOfAnswer(call, whole.answer, usage)
-  const isText = call.shape !== 'embeddings' && call.shape !== 'images' && !isCount(call.shape)
+  const isText = shapeFacts[call.shape].hasWords === true
   // JSON leaves out what is undefined: conditional spreads take Node 20 twenty times as long.
   const head = {
     text: isText ? text : undefined,
@@ -456,6 +506,8 @@ export const recordedAnswer = async (
     cost_usd,
     tool_calls: tool_calls.length > 0 ? tool_calls : undefined,
     images: call.shape === 'images' ? files.made() : undefined,
+    flagged: call.shape === 'moderations' ? objectsOf(shown.answer.results).some(isFlagged) : undefined,
+    results: call.shape === 'rerank' ? rankedOf(shown.answer) : undefined,
     input_tokens: isCount(call.shape) ? (shown.answer.input_tokens ?? shown.answer.totalTokens) : undefined,
     ...(call.shape === 'embeddings' ? vectorsOf(shown.answer) : undefined),
     first_token_ms: call.firstByteMs === null ? null : Math.max(0, call.firstByteMs - call.startedMs),

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
-import { isCount } from '../../model/gateway/shape.ts'
+import { shapeFacts } from '../../model/gateway/shape.ts'
 import { errorInside } from '../../providers/upstream/errors.ts'
 import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../providers/upstream/usage/estimate.ts'
@@ -24,10 +24,11 @@ const estimatedAnswer = ({ shape, answer }: FinishedCall): number => {
   return estimate.tokens
 }
 
-/** The least that an answer without a count has used. Images have no tokens that could be seen. */
+/** The least that an answer without a count has used; null where nobody can tell, as for images. */
 const estimatedUsage = (call: FinishedCall): ModelUsage | null => {
-  if (call.shape === 'images' || isCount(call.shape)) return null
-  const answered = call.shape === 'embeddings' ? 0 : estimatedAnswer(call)
+  const { estimated } = shapeFacts[call.shape]
+  if (estimated === undefined) return null
+  const answered = estimated === 'request' ? 0 : estimatedAnswer(call)
   return tokenUsage(estimatedPrompt(call.request), answered, { estimated: true })
 }
 

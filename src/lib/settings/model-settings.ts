@@ -157,6 +157,18 @@ export const modelSettings = {
     example: 'https://openrouter.proxy.example.com/api/v1',
     schema: baseUrl(),
   }),
+  cohereBaseUrl: setting({
+    variable: 'COHERE_BASE_URL',
+    description: 'Base URL for Cohere instead of https://api.cohere.com/v2.',
+    example: 'https://cohere.proxy.example.com/v2',
+    schema: baseUrl(),
+  }),
+  voyageBaseUrl: setting({
+    variable: 'VOYAGE_BASE_URL',
+    description: 'Base URL for Voyage AI instead of https://api.voyageai.com/v1.',
+    example: 'https://voyage.proxy.example.com/v1',
+    schema: baseUrl(),
+  }),
   replicateBaseUrl: setting({
     variable: 'REPLICATE_BASE_URL',
     description: 'Base URL for Replicate instead of https://api.replicate.com/v1.',

@@ -8,7 +8,7 @@ import { imageRequestSchema } from './image.ts'
 const taskName = z
   .string()
   .regex(
-    /^(?:_(?:chat|embeddings|images|responses|messages|message_tokens|gemini|gemini_tokens)|(?!search$)[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/,
+    /^(?:_(?:chat|completions|embeddings|images|responses|messages|message_tokens|gemini|gemini_tokens|moderations|rerank|speech|transcriptions|translations)|(?!search$)[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/,
     'Expected the name of a task: a letter or digit, then letters, digits, dots, underscores, hyphens',
   )
 
@@ -67,6 +67,33 @@ export const imagesCallSchema = imageRequestSchema.extend(jetty).meta({ id: 'Ima
 export const responsesCallSchema = z
   .looseObject({ model: z.string().min(1), input: z.unknown(), ...jetty })
   .meta({ id: 'ResponsesCall' })
+export const completionsCallSchema = z
+  .looseObject({
+    model: z.string().min(1),
+    prompt: z.union([z.string(), z.array(z.unknown())]).describe('A text, texts, or tokens.'),
+    stream: z.boolean().nullish(),
+    ...jetty,
+  })
+  .meta({ id: 'CompletionsCall' })
+export const moderationsCallSchema = z
+  .looseObject({
+    model: z.string().optional().describe('Default: omni-moderation-latest.'),
+    input: z.unknown(),
+    ...jetty,
+  })
+  .meta({ id: 'ModerationsCall' })
+export const rerankCallSchema = z
+  .looseObject({
+    model: z.string().min(1),
+    query: z.string(),
+    documents: z.array(z.unknown()),
+    top_n: z.int().positive().nullish().describe('Results to return; `top_k` means the same.'),
+    ...jetty,
+  })
+  .meta({ id: 'RerankCall' })
+export const rerankAnswerSchema = z
+  .looseObject({ results: z.array(z.looseObject({ index: z.int(), relevance_score: z.number() })) })
+  .meta({ id: 'RerankAnswer' })
 export const messagesCallSchema = z
   .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({ role: z.string() })).min(1), ...jetty })
   .meta({ id: 'MessagesCall' })

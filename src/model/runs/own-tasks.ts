@@ -16,20 +16,28 @@ export const callStep = 'completion'
 /** The server's own task under which calls of a shape are recorded. */
 export const callTask = (shape: Shape): string => `_${shape}`
 
-/** The step config of each shape of call: its activity, and the paths of its parameters in the request. */
-const callSteps: Record<Shape, Record<string, string>> = {
+/** Each run has a workflow of its own, or, as a trace, none. */
+const noWorkflow = '{"steps":[]}'
+
+/** The step config of each shape of call that an activity can make: the activity, and the paths of its parameters in the request. */
+const callSteps: Partial<Record<Shape, Record<string, string>>> = {
+  completions: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.prompt' },
   chat: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
   embeddings: { activity: 'litellm_embeddings', model_path: 'init_params.model', input_path: 'init_params.input' },
   images: { activity: 'litellm_image_generation', model_path: 'init_params.model', prompt_path: 'init_params.prompt' },
   responses: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.input' },
   messages: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
-  message_tokens: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
   gemini: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.contents' },
-  gemini_tokens: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.contents' },
+}
+
+const callWorkflow = (shape: Shape): string => {
+  const config = callSteps[shape]
+  if (!config) return noWorkflow
+  return JSON.stringify({ init_params: {}, step_configs: { [callStep]: config }, steps: [callStep] })
 }
 
 const ofCalls = (shape: Shape): OwnTask => ({
-  workflow: JSON.stringify({ init_params: {}, step_configs: { [callStep]: callSteps[shape] }, steps: [callStep] }),
+  workflow: callWorkflow(shape),
   description: 'Calls of the gateway, recorded by the server',
 })
 
@@ -52,9 +60,6 @@ const batchWorkflow = {
 
 /** Task of traces of other programs whose sender names none. */
 export const tracesTask = '_traces'
-
-/** Each run has a workflow of its own, or, as a trace, none. */
-const noWorkflow = '{"steps":[]}'
 
 const tasks: Record<string, OwnTask> = {
   ...Object.fromEntries(shapes.map((shape) => [callTask(shape), ofCalls(shape)])),

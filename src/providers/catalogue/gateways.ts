@@ -7,7 +7,7 @@ export const gateways = [
     name: 'OpenRouter',
     base_url: 'https://openrouter.ai/api/v1',
     base_url_variable: 'OPENROUTER_BASE_URL',
-    paths: at('chat', 'embeddings', 'responses', 'messages'),
+    paths: at('chat', 'completions', 'embeddings', 'responses', 'messages'),
     keys: ['OPENROUTER_API_KEY'],
     prices: 'openrouter',
     states_cost: true,

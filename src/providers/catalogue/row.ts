@@ -7,6 +7,7 @@ type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Pa
 /** The usual paths: those of OpenAI and Anthropic, and of most providers that copy their APIs. */
 const usual: Record<Shape, string> = {
   chat: '/chat/completions',
+  completions: '/completions',
   embeddings: '/embeddings',
   images: '/images/generations',
   responses: '/responses',
@@ -14,6 +15,8 @@ const usual: Record<Shape, string> = {
   message_tokens: '/messages/count_tokens',
   gemini: '/models',
   gemini_tokens: '/models',
+  moderations: '/moderations',
+  rerank: '/rerank',
 }
 
 /** The usual paths of these shapes, behind something that is not part of the base URL. */

@@ -48,9 +48,12 @@ const customProvider = (name: string): Provider | undefined => {
     base_url_variable: `${variable}_BASE_URL`,
     paths: {
       chat: '/chat/completions',
+      completions: '/completions',
       embeddings: '/embeddings',
       images: '/images/generations',
       responses: '/responses',
+      moderations: '/moderations',
+      rerank: '/rerank',
     },
     keys: [`${variable}_API_KEY`],
     auth: 'bearer',

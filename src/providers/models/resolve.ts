@@ -1,5 +1,5 @@
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
-import { convertedTo, isGoogle, type Shape } from '../../model/gateway/shape.ts'
+import { convertedTo, isGoogle, type Shape, shapeFacts } from '../../model/gateway/shape.ts'
 import { type Address, addressVariables, baseUrlOf, joined } from '../address.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, KeyHeader, LookUpVariable, Provider, Target } from '../provider.ts'
@@ -26,10 +26,11 @@ interface Surroundings {
 export const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
   paths[shape] !== undefined ||
   wire.shapes.includes(convertedTo(shape)) ||
-  (paths.chat !== undefined && (convertedTo(shape) === 'chat' || shape === 'responses'))
+  (paths.chat !== undefined && (convertedTo(shape) === 'chat' || shapeFacts[shape].insteadChat === true))
 
 const inWords: Record<Shape, string> = {
   chat: 'chat completions',
+  completions: 'completions',
   embeddings: 'embeddings',
   images: 'image generation',
   responses: 'responses',
@@ -37,6 +38,8 @@ const inWords: Record<Shape, string> = {
   message_tokens: 'counts of tokens',
   gemini: 'generateContent',
   gemini_tokens: 'countTokens',
+  moderations: 'moderations',
+  rerank: 'reranking',
 }
 
 type Key = { own: string } | { lent: string } | undefined
@@ -132,7 +135,7 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   const candidates = meant.filter(({ provider }) => answers(provider, shape))
   const [first] = candidates
   if (!first) {
-    const otherwise = shape === 'responses' ? ': call it with POST /v1/chat/completions' : ''
+    const otherwise = shapeFacts[shape].insteadChat ? ': call it with POST /v1/chat/completions' : ''
     const unable =
       meant[0] && `${meant[0].provider.name} has no ${inWords[shape]} that this server knows of${otherwise}`
     if (unable) return wrong(unable, 'Ask a model of another provider, or this one as custom/<name>/<model>.')

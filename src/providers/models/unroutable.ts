@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
-import { convertedTo, type Shape } from '../../model/gateway/shape.ts'
+import { convertedTo, type Shape, shapeFacts } from '../../model/gateway/shape.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, RoutableModel } from '../provider.ts'
 import { callsAnswered } from './model-kinds.ts'
@@ -8,9 +8,9 @@ import type { Unroutable } from './resolve.ts'
 
 const namesListed = 3
 
-/** Whether a model may answer this shape, judged by its name. For responses, names say nothing. */
+/** Whether a model may answer this shape, judged by its name. For responses and completions, names say nothing. */
 const mayAnswer = (shape: Shape, name: string): boolean =>
-  shape !== 'responses' && callsAnswered(name).some((call) => call === convertedTo(shape))
+  !shapeFacts[shape].insteadChat && callsAnswered(name).some((call) => call === convertedTo(shape))
 
 /** The most similar names, the most similar first. */
 const nearestNames = (word: string, names: string[]): string[] => {
@@ -34,7 +34,7 @@ const nearestNames = (word: string, names: string[]): string[] => {
 const reason = ({ variables, problem }: Unroutable, asked: Asked, shape: Shape): string => {
   if (problem !== undefined) return problem
   if (variables.length > 0) {
-    const otherwise = shape === 'responses' ? ', or call it with POST /v1/chat/completions' : ''
+    const otherwise = shapeFacts[shape].insteadChat ? ', or call it with POST /v1/chat/completions' : ''
     return `set ${variables.join(' or ')} in the environment of the collection${otherwise}`
   }
   return `no provider is known to serve '${asked.model}'`
@@ -45,7 +45,7 @@ const advice = ({ variables, problem, hint }: Unroutable, asked: Asked, shape: S
   const known = catalogue.flatMap(({ id, aliases }) => [id, ...aliases])
   const guess = problem === undefined || asked.provider === undefined ? undefined : nearest(asked.provider, known)
   if (guess) return `Did you mean the provider '${guess}'?`
-  if (shape === 'responses') return 'Every provider answers chat completions.'
+  if (shapeFacts[shape].insteadChat) return 'Every provider answers chat completions.'
   if (variables.length > 0) return 'A run can be given the value itself, in secret_params.'
   return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> calls the server at <NAME>_BASE_URL.'
 }

@@ -114,6 +114,7 @@ export const mediaFormat: AnswerFormat = {
 /** The format of answers by the shape of the call. */
 export const formatOf: Record<Shape, AnswerFormat> = {
   chat: chatFormat,
+  completions: chatFormat,
   embeddings: chatFormat,
   images: imagesFormat,
   responses: responsesFormat,
@@ -121,4 +122,6 @@ export const formatOf: Record<Shape, AnswerFormat> = {
   message_tokens: messagesFormat,
   gemini: geminiFormat,
   gemini_tokens: geminiFormat,
+  moderations: chatFormat,
+  rerank: chatFormat,
 }
