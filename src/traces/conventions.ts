@@ -1,7 +1,7 @@
 /**
  * What the attributes of a span mean. Each row lists the names that published conventions have for one thing, the most
  * exact first: OpenTelemetry's GenAI (1.27 to 1.38), OpenInference, OpenLLMetry, the AI SDK, Langfuse, LangSmith's OTLP,
- * and Claude Code's own.
+ * Mastra, Claude Code and Codex.
  */
 import { isObject, type JsonObject, parsedJson } from '../lib/json/json-object.ts'
 import type { ModelUsage } from '../model/gateway/chat.ts'
@@ -53,6 +53,12 @@ const kindNames: readonly { attribute: string; kinds: Readonly<Record<string, Sp
       invoke_agent: 'agent',
       create_agent: 'agent',
       invoke_workflow: 'agent',
+      // Mastra
+      'agent.run': 'agent',
+      'workflow.run': 'agent',
+      'tool.execute': 'tool',
+      'model.step': 'span',
+      'model.chunk': 'span',
     },
   },
   {
@@ -136,11 +142,12 @@ const names = {
     'llm.finish_reason',
     'gen_ai.completion.0.finish_reason',
   ],
-  tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name'],
+  tool: ['gen_ai.tool.name', 'tool.name', 'ai.toolCall.name', 'tool_name'],
   given: [
     'gen_ai.input.messages',
     'ai.prompt.messages',
     'gen_ai.tool.call.arguments',
+    'gen_ai.tool.input',
     'ai.toolCall.args',
     'langfuse.observation.input',
     'traceloop.entity.input',
@@ -149,17 +156,22 @@ const names = {
     'ai.values',
     'gen_ai.prompt',
     'input.value',
+    'input',
+    'user_prompt',
+    'full_command',
   ],
   made: [
     'gen_ai.output.messages',
     'ai.response.text',
     'ai.response.object',
     'gen_ai.tool.call.result',
+    'gen_ai.tool.output',
     'ai.toolCall.result',
     'langfuse.observation.output',
     'traceloop.entity.output',
     'gen_ai.completion',
     'output.value',
+    'output',
   ],
   user: [
     'langfuse.user.id',
@@ -257,9 +269,32 @@ const flatMessage = (row: JsonObject): JsonObject => {
   return { role: row.role ?? 'user', content, ...(calls.length > 0 ? { tool_calls: calls } : {}) }
 }
 
+/** A tool call as a chat has it, from the AI SDK's; others stay. */
+const toolCall = (call: unknown): unknown => {
+  if (!isObject(call) || typeof call.toolName !== 'string') return call
+  const given = call.input ?? call.args ?? {}
+  return {
+    id: call.toolCallId ?? null,
+    type: 'function',
+    function: { name: call.toolName, arguments: typeof given === 'string' ? given : JSON.stringify(given) },
+  }
+}
+
+/** A message of the AI SDK, `{role, content: [{type, …}]}`, as a chat has it: with its calls of tools, or the answer of one. */
+const contentMessage = (message: JsonObject): JsonObject => {
+  const parts = Array.isArray(message.content) ? message.content.filter(isObject) : []
+  const result = parts.find(({ type }) => type === 'tool-result')
+  if (result)
+    return { role: 'tool', content: result.output ?? result.result ?? '', tool_call_id: result.toolCallId ?? null }
+  const calls = parts.filter(({ type }) => type === 'tool-call').map(toolCall)
+  if (calls.length === 0) return message
+  const rest = parts.filter(({ type }) => type !== 'tool-call')
+  return { ...message, content: rest.length > 0 ? rest : null, tool_calls: calls }
+}
+
 /** A message of the GenAI conventions, `{role, parts}`, as a chat has it. */
 const partsMessage = (message: JsonObject): JsonObject => {
-  if (!Array.isArray(message.parts)) return message
+  if (!Array.isArray(message.parts)) return contentMessage(message)
   const parts = message.parts.filter(isObject)
   const text = parts.filter(({ type }) => type === 'text').map((part) => String(part.content ?? part.text ?? ''))
   const calls = parts
@@ -329,7 +364,7 @@ const outputsOf = (kind: SpanKind, attributes: JsonObject): JsonObject => {
     model: textIn(attributes, 'model') ?? null,
     provider: providerOf(attributes) ?? null,
     finish_reason: finishOf(attributes),
-    ...(Array.isArray(calls) && calls.length > 0 ? { tool_calls: calls } : {}),
+    ...(Array.isArray(calls) && calls.length > 0 ? { tool_calls: calls.map(toolCall) } : {}),
   }
 }
 
@@ -363,6 +398,26 @@ export const readSpan = ({ attributes }: Pick<Span, 'attributes'>): ReadSpan => 
     user: textIn(attributes, 'user'),
     session: textIn(attributes, 'session'),
   }
+}
+
+/** Steps from a call up to the span that names its model, at most. */
+const mostAncestors = 16
+
+/**
+ * Attributes that a call has from the spans around it: Codex names the model only there. `spanOf` finds spans that arrived
+ * with it.
+ */
+export const inheritedOf = (
+  { attributes, parentId }: Pick<Span, 'attributes' | 'parentId'>,
+  spanOf: (id: string) => Pick<Span, 'attributes' | 'parentId'> | undefined,
+): JsonObject | undefined => {
+  if (!countsTokens(attributes) || attributeOf(attributes, 'model') !== undefined) return undefined
+  let above = parentId === null ? undefined : spanOf(parentId)
+  for (let step = 0; above && step < mostAncestors; step++) {
+    if (typeof above.attributes.model === 'string') return { 'gen_ai.request.model': above.attributes.model }
+    above = above.parentId === null ? undefined : spanOf(above.parentId)
+  }
+  return undefined
 }
 
 /** The program that sent a span, as it calls itself; undefined if it does not say. */

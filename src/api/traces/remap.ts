@@ -41,7 +41,8 @@ const placeOf = (cursor: string): RemapPlace => {
 
 const attributesOf = (text: string) => {
   const stored = parsedObject(text)
-  return isObject(stored?.attributes) ? stored.attributes : {}
+  const attributes = isObject(stored?.attributes) ? stored.attributes : {}
+  return isObject(stored?.inherited) ? { ...attributes, ...stored.inherited } : attributes
 }
 
 /** Reads stored spans again, one by one, and returns those that have changed. */

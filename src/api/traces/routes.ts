@@ -27,7 +27,7 @@ import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
 import { type ObservedSpan, type ObservedTrace, recordTrace } from '../../store/runs/traces.ts'
 import type { TaskFields } from '../../store/tasks/tasks.ts'
-import { serviceOf, taskOf } from '../../traces/conventions.ts'
+import { inheritedOf, serviceOf, taskOf } from '../../traces/conventions.ts'
 import {
   countValues,
   decodeExport,
@@ -154,13 +154,15 @@ function* stepsOf(spans: readonly Span[], reader: Reader): Pieces<Pick<ObservedT
   const { scrub } = reader
   const labels = new Map<string, string>()
   const steps: ObservedSpan[] = []
+  const byId = new Map(spans.map((span) => [span.spanId, span]))
   for (const span of spans) {
-    const { labels: given, ...step } = yield* readStep(span, reader)
+    const inherited = inheritedOf(span, (id) => byId.get(id))
+    const { labels: given, ...step } = yield* readStep({ attributes: { ...span.attributes, ...inherited } }, reader)
     for (const [key, value] of Object.entries(given)) {
       if (value && !labels.has(key)) labels.set(key, storable(scrub.text(value), 1000))
     }
     const { attributes, resource, events } = span
-    const attributesText = scrub.jsonText(yield* writePieces({ attributes, resource, events }))
+    const attributesText = scrub.jsonText(yield* writePieces({ attributes, resource, events, inherited }))
     yield
     steps.push({
       ...step,

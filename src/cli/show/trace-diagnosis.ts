@@ -33,7 +33,6 @@ const remedies: Record<Exclude<Finding['missing'], 'parent'>, Partial<Record<Lib
   model: {
     otel: 'Set gen_ai.request.model or gen_ai.response.model on the span of the call.',
     langfuse: 'Pass model to the generation: startObservation(name, { model }, { asType: "generation" }).',
-    codex: 'Codex names no model on the spans that count tokens: read its cost in its own metrics.',
   },
   tokens: {
     otel: 'Set gen_ai.usage.input_tokens and gen_ai.usage.output_tokens; streams of OpenAI count only with stream_options: { include_usage: true }.',
