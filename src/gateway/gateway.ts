@@ -13,8 +13,8 @@ import { headerText } from '../lib/text/header-text.ts'
 import { now, pause } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
-import type { Shape } from '../model/gateway/shape.ts'
-import { type LargeAnswer, refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
+import { type Shape, shapeFacts } from '../model/gateway/shape.ts'
+import { refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
 import { geminiArray } from '../providers/upstream/convert/gemini.ts'
 import { formatOf } from '../providers/upstream/formats/formats.ts'
 import { clientLeft, makeStop, type Stop } from '../providers/upstream/transport/stop.ts'
@@ -26,7 +26,7 @@ import type { Quota } from '../store/collections/quota.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
 import { isCallTask } from './own-workflows.ts'
-import { type AskedBody, type ModelCall, readAsked, type SaidInPath } from './read-call.ts'
+import { type AskedBody, type ModelCall, readAsked, readAskedForm, type SaidInPath } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
@@ -193,6 +193,14 @@ const makeBeginCall =
 const openingBrace = 123
 const closingBrace = 125
 
+/** What is kept of an answer: a sound as a file, everything else as a text. */
+const keptAnswer = (
+  { shape }: Ticket,
+  bytes: Buffer,
+  { type, truncated }: { type: string; truncated: boolean },
+): NonNullable<Outcome['answer']> =>
+  shape === 'speech' ? { kind: 'bytes', bytes, type, truncated } : { kind: 'json', bytes, truncated }
+
 /**
  * Passes on an answer that is too large to wait for. Its last bytes wait for the record; the connection of an answer that
  * breaks off is closed before its announced end.
@@ -200,7 +208,7 @@ const closingBrace = 125
 const relayLarge = (
   outgoing: ServerResponse,
   ticket: Ticket,
-  { status, begun, rest, firstByteMs }: LargeAnswer & { status: number; firstByteMs: number },
+  { status, headers, begun, rest, firstByteMs }: Extract<UpstreamAnswer, { kind: 'large' }>,
   { keep, keptBytes, room, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -214,7 +222,8 @@ const relayLarge = (
     let lastByte: number | undefined
     let failure: Outcome['error'] = null
     let isOver = false
-    if (begun.find((byte) => byte > 32) !== openingBrace) {
+    const isPlain = formatOf[ticket.shape].hasPlainAnswers
+    if (!isPlain && begun.find((byte) => byte > 32) !== openingBrace) {
       failure = { code: 'upstream_failed', message: 'The answer is not a JSON object' }
     }
 
@@ -222,7 +231,7 @@ const relayLarge = (
       status: ended,
       httpStatus: status,
       error: failure,
-      answer: { kind: 'json', bytes: recorded.take(), truncated: kept.isTruncated },
+      answer: keptAnswer(ticket, recorded.take(), { type: headers['content-type'] ?? '', truncated: kept.isTruncated }),
       firstByteMs,
     })
     const settle = async (ended: Outcome['status']) => {
@@ -268,7 +277,7 @@ const relayLarge = (
         if (isOver) return
         if (problem?.code === 'cancelled') return cancel()
         if (problem) failure = { code: problem.code, message: problem.message }
-        else if (lastByte !== closingBrace) {
+        else if (!isPlain && lastByte !== closingBrace) {
           failure ??= { code: 'upstream_failed', message: 'The answer ended in the middle' }
         }
         void settle(failure ? 'failed' : 'completed')
@@ -446,7 +455,9 @@ const requireUnpacked = (encoding = 'identity'): void => {
 
 const readCall: Gateway['read'] = async (bytes, headers, shape, inPath) => {
   requireUnpacked(headers['content-encoding'])
-  const asked = await doInSlices(readAsked(bytes, shape, inPath))
+  const asked = await doInSlices(
+    shapeFacts[shape].isForm ? readAskedForm(bytes, headers['content-type'], shape) : readAsked(bytes, shape, inPath),
+  )
   if (asked === 'runbook') return asked
   const collection = asked.block.collection ?? headers['x-jetty-collection']?.toString()
   return { shape, asked, collection: collection || undefined, receivedMs: now() }

@@ -10,6 +10,7 @@ import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call
 import { type Shape, shapeFacts } from '../model/gateway/shape.ts'
 import { renameModel } from '../providers/upstream/transport/rename-model.ts'
 import { asksForUsage, withUsageAsked } from '../providers/upstream/usage/stream-usage.ts'
+import { formAsJson, formFor, readForm, type SentForm } from './read-form.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {
@@ -23,6 +24,8 @@ export interface AskedCall {
   hidesUsage: boolean
   /** The `jetty` block: options for this server. */
   block: JettyBlock
+  /** The form that came, of which `body` is the record. */
+  form?: SentForm
   /** The path has named the model: the provider does not get it in the body. */
   isNamedInPath: boolean
   /** A stream of Google's that its client reads as one JSON array instead of events. */
@@ -176,6 +179,16 @@ export function* readAsked(sent: Buffer, shape: Shape, inPath?: SaidInPath): Pie
   return { body, members, model, stream, hidesUsage, block, ...path }
 }
 
+/** Reads a call whose request is a form. Throws `bad_request` for what is none, or has no file. */
+export function* readAskedForm(bytes: Buffer, type: string | undefined, shape: Shape): Pieces<AskedCall | 'runbook'> {
+  const form = yield* readForm(bytes, type)
+  if (!form.parts.some(({ name, isFile }) => name === 'file' && isFile)) {
+    throw bad('file: expected a file in the part of this name', 'With curl: -F file=@speech.mp3.')
+  }
+  const asked = yield* readAsked(yield* formAsJson(form), shape)
+  return asked === 'runbook' ? asked : { ...asked, form }
+}
+
 /** The same call of another model; a provider that was chosen for the first one is not for it. */
 export const askedOf = (asked: AskedCall, model: string): AskedCall => {
   const { model_provider: _, ...block } = asked.block
@@ -217,6 +230,12 @@ export const upstreamBody = (
     return rename(member)
   })
 }
+
+/** The body and its type, as a provider of the same shape gets them. */
+export const nativeBody = (asked: AskedCall, named: string): { body: Buffer; type: string } =>
+  asked.form
+    ? { body: formFor(asked.form, named), type: asked.form.type }
+    : { body: upstreamBody(asked, named), type: 'application/json' }
 
 /** A body that asks for the usage of its stream, where its client did not. */
 export const askingBody = ({ body, members, hidesUsage }: AskedCall, plain: Buffer): Buffer => {

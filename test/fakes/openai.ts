@@ -11,6 +11,7 @@ export interface Asked {
   body: any
   /** The body as it came. */
   text: string
+  bytes: Buffer
   /** Whether whoever asked left before the answer was sent. */
   isAborted: boolean
 }
@@ -150,9 +151,10 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     const bytes = await wholeBody(request)
     if (!bytes) return
     const text = bytes.toString()
-    const body = JSON.parse(text || 'null')
+    const isForm = request.headers['content-type']?.startsWith('multipart/') ?? false
+    const body = isForm ? null : JSON.parse(text || 'null')
     const { method = '', url: path = '', headers } = request
-    const one = { method, path, headers, body, text, isAborted: false }
+    const one = { method, path, headers, body, text, bytes, isAborted: false }
     asked.push(one)
     response.on('close', () => {
       one.isAborted = !response.writableFinished

@@ -12,6 +12,7 @@ import { cronFault } from '../../src/background/routines/cadence.ts'
 import { parseReference } from '../../src/engine/program/paths.ts'
 import { compilePieces } from '../../src/engine/program/program.ts'
 import { readAsked } from '../../src/gateway/read-call.ts'
+import { formAsJson, readForm } from '../../src/gateway/read-form.ts'
 import { readJsonBytes } from '../../src/gateway/record/inline-files.ts'
 import { globMatcher } from '../../src/lib/files/glob.ts'
 import { essenceOf } from '../../src/lib/files/media-type.ts'
@@ -39,6 +40,10 @@ interface Row {
   inPieces?: Record<string, () => Pieces<unknown>>
   /** Instead of 50 ms, with a comment that says why. */
   mostMs?: number
+}
+
+function* readThisForm(bytes: Buffer): Pieces<unknown> {
+  return yield* formAsJson(yield* readForm(bytes, 'multipart/form-data; boundary=b'))
 }
 
 /** As many repetitions as have that length. */
@@ -349,6 +354,25 @@ export const parsers: Record<string, Row> = {
       ...prepared(['1,', '[[],[]], ', ` "${'\\"'.repeat(8_000_000)}",`], {
         make: (unit) => Buffer.from(`[${filled(unit, mostBody - 100).slice(0, -1)}]`),
         work: readJsonBytes,
+      }),
+    },
+  },
+  'forms of the gateway': {
+    files: ['gateway/read-form.ts'],
+    inPieces: {
+      ...prepared(['name="', ';name="', ' filename', 'content-type: a'], {
+        make: (unit) => {
+          const part = `--b\r\nContent-Disposition: form-data;${filled(unit, 4000)};name="a"\r\n\r\n1\r\n`
+          return Buffer.from(`${part.repeat(100)}--b--`)
+        },
+        work: readThisForm,
+      }),
+      ...prepared(['a', '\r\n--', '\r\n\r\n', '\0'], {
+        make: (unit) => {
+          const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+          return Buffer.from(`${head}${filled(unit, mostBody - 200)}\r\n--b--`)
+        },
+        work: readThisForm,
       }),
     },
   },

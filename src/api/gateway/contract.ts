@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { anyFile, endpoint } from '../../http/endpoint.ts'
 import { flagSchema } from '../../model/flag.ts'
 import {
   chatAnswerSchema,
@@ -14,6 +14,8 @@ import {
   rerankAnswerSchema,
   rerankCallSchema,
   responsesCallSchema,
+  speechCallSchema,
+  transcriptionCallSchema,
 } from '../../model/gateway/gateway-call.ts'
 import { routableModelSchema, routableModelsSchema } from '../../model/gateway/routable-model.ts'
 
@@ -125,6 +127,37 @@ export const gatewayContract = {
     body: rerankCallSchema,
     mediaTypes: [],
     response: rerankAnswerSchema,
+  }),
+  createSpeech: endpoint({
+    ...call,
+    path: '/v1/audio/speech',
+    aliases: aliases('/audio/speech'),
+    summary: 'Forward a text to be spoken to the provider of the model, pass the sound on as it arrives, and record it',
+    body: speechCallSchema,
+    mediaTypes: anyFile,
+    response: 'bytes',
+  }),
+  createTranscription: endpoint({
+    ...call,
+    path: '/v1/audio/transcriptions',
+    aliases: aliases('/audio/transcriptions'),
+    summary: 'Forward a sound to be transcribed to the provider of the model and record both',
+    form: true,
+    files: ['file'],
+    body: transcriptionCallSchema,
+    mediaTypes: ['text/event-stream', 'text/plain'],
+    response: modelAnswerSchema,
+  }),
+  createTranslation: endpoint({
+    ...call,
+    path: '/v1/audio/translations',
+    aliases: aliases('/audio/translations'),
+    summary: 'Forward a sound to be translated into English text to the provider of the model and record both',
+    form: true,
+    files: ['file'],
+    body: transcriptionCallSchema,
+    mediaTypes: ['text/event-stream', 'text/plain'],
+    response: modelAnswerSchema,
   }),
   createEmbeddings: endpoint({
     ...call,

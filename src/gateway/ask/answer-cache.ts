@@ -4,6 +4,7 @@ import { now } from '../../lib/time.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
 import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
+import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { type FrameStream, makeFrameCutter } from '../../providers/upstream/frames/sse.ts'
 import type { AnswerCache, CachedAnswer, CacheKey } from '../../store/calls/answer-cache.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
@@ -59,7 +60,7 @@ const isWhole = ({ status, httpStatus, answer, cached }: FinishedCall): boolean 
   status === 'completed' && !cached && answer?.truncated === false && (httpStatus === null || httpStatus === 200)
 
 const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<CachedAnswer, 'contentType' | 'body'> | undefined => {
-  if (!answer) return undefined
+  if (!answer || answer.kind === 'bytes') return undefined
   const isStream = answer.kind === 'events'
   const texts = isStream ? joinedStrings(answer.data) : [answer.bytes.toString()]
   if (texts.some((text) => scrub.text(text) !== text)) return undefined
@@ -69,11 +70,11 @@ const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<CachedAnswer, '
 }
 
 /**
- * The answer of a call as the cache keeps it. Undefined for a partial or failed answer, and for one that holds a secret of
+ * The answer of a call as the cache keeps it. Undefined for a partial or failed answer, for sounds and transcripts, and for one that holds a secret of
  * the environment, which is never stored.
  */
 export const answerToKeep = (call: FinishedCall): CachedAnswer | undefined => {
-  if (!isWhole(call) || call.provider === null) return undefined
+  if (!isWhole(call) || call.provider === null || formatOf[call.shape].hasPlainAnswers) return undefined
   try {
     const content = contentOf(call)
     return content && { provider: call.provider.id, model: call.model, ...content }

@@ -5,12 +5,13 @@ import { inTime, neededInTime } from '../../lib/in-time.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { ModelCaller } from '../../model/gateway/chat.ts'
-import { isGoogle } from '../../model/gateway/shape.ts'
+import { isGoogle, type Shape } from '../../model/gateway/shape.ts'
 import { type FallbackOptions, mayFallBack, withFallback } from '../../providers/fallback.ts'
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import { refusalIn, type UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../providers/upstream/call-upstream.ts'
 import { rerankAnswer, rerankBody } from '../../providers/upstream/convert/rerank.ts'
+import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { makeKeyRedactors } from '../../providers/upstream/redact/key-redactor.ts'
 import { redactAnswer } from '../../providers/upstream/redact/redact-answer.ts'
 import { redactSecrets } from '../../providers/upstream/redact/redact-secrets.ts'
@@ -18,7 +19,7 @@ import type { Stop } from '../../providers/upstream/transport/stop.ts'
 import { makeUsageQuestion } from '../../providers/upstream/usage/stream-usage.ts'
 import type { AnswerCache } from '../../store/calls/answer-cache.ts'
 import type { CallGuard } from '../../store/calls/call-guard.ts'
-import { type AskedCall, askedOf, askingBody, upstreamBody } from '../read-call.ts'
+import { type AskedCall, askedOf, askingBody, nativeBody, upstreamBody } from '../read-call.ts'
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
 import { makeAskConverted } from './ask-converted.ts'
@@ -79,6 +80,10 @@ const waitForBytes = 64 * 1024
 /** The same of the ranks of documents, which may have to be converted. */
 const waitForRankBytes = 4 * 1024 * 1024
 
+/** A sound is passed on as it arrives. */
+const waitsFor = (shape: Shape): number =>
+  shape === 'speech' ? 0 : shape === 'rerank' ? waitForRankBytes : waitForBytes
+
 /** Every key that the provider may have been called with: some providers take more than one. */
 const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string[] => {
   const [name, ...more] = provider.keys
@@ -107,8 +112,10 @@ const addressOf = ({ url, model }: ModelRoute, { asked, ticket: { shape } }: ToA
 }
 
 /** Sends a body to a provider that speaks the shape of the call. */
-const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: UpstreamLimits): Promise<UpstreamAnswer> =>
-  callUpstream(
+const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: UpstreamLimits): Promise<UpstreamAnswer> => {
+  const { shape } = call.ticket
+  const isPlain = formatOf[shape].hasPlainAnswers
+  return callUpstream(
     {
       route,
       method: 'POST',
@@ -117,15 +124,16 @@ const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: Upstream
       account: route.lent ? 'shared' : 'own',
       clientHeaders: call.headers,
       ownHeaders: {
-        'content-type': 'application/json',
-        accept: call.asked.stream ? 'text/event-stream' : 'application/json',
+        'content-type': call.asked.form?.type ?? 'application/json',
+        accept: call.asked.stream ? 'text/event-stream' : isPlain ? '*/*' : 'application/json',
       },
-      waitForBytes: call.ticket.shape === 'rerank' ? waitForRankBytes : waitForBytes,
-      isJson: true,
+      waitForBytes: waitsFor(shape),
+      isJson: !isPlain,
     },
     limits,
     call.stop,
   )
+}
 
 /**
  * Makes the function that answers a call: from the cache if it holds the answer to the same request, else from the model
@@ -138,7 +146,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
 
   /** Sends the client's bytes, with a question for the usage of a stream. */
   const askNative = async (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
-    const plain = upstreamBody(call.asked, route.model)
+    const { body: plain } = nativeBody(call.asked, route.model)
     if (call.ticket.shape === 'rerank') {
       const isLikeVoyage = route.provider.ranks_like_voyage === true
       const answer = await sendBody(await rerankBody(plain, isLikeVoyage), route, call, limits)

@@ -31,12 +31,13 @@ export interface FinishedCall {
   httpStatus: number | null
   error: { code: string; message: string; hint?: string | undefined } | null
   /**
-   * The part that has arrived. `data` holds the data of the events in order, without `[DONE]`. `truncated`: more arrived
+   * The part that has arrived. `data` holds the data of the events in order, without `[DONE]`. `bytes` is a file. `truncated`: more arrived
    * than is kept.
    */
   answer:
     | { kind: 'json'; bytes: Buffer; truncated: boolean }
     | { kind: 'events'; data: string[]; truncated: boolean }
+    | { kind: 'bytes'; bytes: Buffer; type: string; truncated: boolean }
     | null
   /** Models that failed before the one that answered. */
   attempts?: readonly FailedAttempt[]

@@ -6,6 +6,7 @@ import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { isCount, type Shape, shapeFacts } from '../../model/gateway/shape.ts'
 import { chargeFor } from '../../providers/prices/prices.ts'
 import { mergeDelta, put } from '../../providers/upstream/convert/merge-delta.ts'
+import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { geminiUsageIn, statedCostIn, usageIn } from '../../providers/upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
@@ -267,6 +268,25 @@ const geminiFrom = (events: readonly string[]): JsonObject => {
   return { candidates: whole, ...answer }
 }
 
+/** Assembles a transcript from the events of a stream, as far as they have arrived. */
+const transcriptFrom = (events: readonly string[]): JsonObject => {
+  const read = events.map(parsedObject).filter((event) => event !== undefined)
+  const done = read.findLast(({ type }) => type === 'transcript.text.done')
+  const { type: _, ...whole } = done ?? { text: read.map(({ delta }) => stringOf(delta)).join('') }
+  return whole
+}
+
+/** Assembles the sound of a stream as a data URI, of which the record makes a file. */
+const speechFrom = (events: readonly string[]): JsonObject => {
+  const read = events.map(parsedObject).filter((event) => event !== undefined)
+  const bytes = Buffer.concat(read.map(({ audio }) => Buffer.from(stringOf(audio), 'base64')))
+  const usage = read.findLast((event) => event.usage !== undefined)?.usage
+  return {
+    audio: `data:application/octet-stream;base64,${bytes.toString('base64')}`,
+    ...(usage === undefined ? {} : { usage }),
+  }
+}
+
 const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   chat: chatFrom,
   completions: completionsFrom,
@@ -279,6 +299,9 @@ const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   gemini_tokens: geminiFrom, // never streamed
   moderations: chatFrom, // never streamed
   rerank: chatFrom, // never streamed
+  speech: speechFrom,
+  transcriptions: transcriptFrom,
+  translations: transcriptFrom,
 }
 
 /** Assembles the answer that a stream amounts to. `events` are the data of its events, in order. */
@@ -353,6 +376,11 @@ const ofRanks = ({ usage }: JsonObject): AnswerFacts => ({
   usage: isObject(usage) ? usageIn({ ...usage, prompt_tokens: usage.prompt_tokens ?? usage.total_tokens }) : null,
 })
 
+const ofTranscript = (answer: JsonObject): AnswerFacts => ({
+  ...ofThings(answer),
+  text: stringOf(answer.text),
+})
+
 const ofResponses = (answer: JsonObject): AnswerFacts => {
   const items = objectsOf(answer.output)
   const reason = member(answer.incomplete_details, 'reason')
@@ -413,6 +441,9 @@ const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
   gemini_tokens: ofThings,
   moderations: ofThings,
   rerank: ofRanks,
+  speech: ofThings,
+  transcriptions: ofTranscript,
+  translations: ofTranscript,
 }
 
 const answerFacts = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)
@@ -445,6 +476,7 @@ const unread = (texts: string[]): ReadAnswer => ({
 })
 
 const read = (shape: FinishedCall['shape'], answer: CallAnswer): ReadAnswer => {
+  if (answer.kind === 'bytes') return { answer: {}, text: 'null' }
   const texts = answer.kind === 'events' ? answer.data : [answer.bytes.toString()]
   if (texts.some((text) => isDeeperThan(text, maxJsonDepth))) return unread(texts)
   if (answer.kind === 'events') {
@@ -453,7 +485,8 @@ const read = (shape: FinishedCall['shape'], answer: CallAnswer): ReadAnswer => {
   }
   const [text = ''] = texts
   const value = parsedObject(text)
-  return value ? { answer: value, text } : unread(texts)
+  if (value) return { answer: value, text }
+  return formatOf[shape].hasPlainAnswers ? { answer: { text }, text: JSON.stringify(text) } : unread(texts)
 }
 
 const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise<ReadAnswer> => {
@@ -489,6 +522,7 @@ export const recordedAnswer = async (
   /** `made` returns the files stored so far, as the outputs show them. */
   files: { keep: KeepBytes; made(): JsonObject[] },
 ): Promise<RecordedAnswer> => {
+  if (answer.kind === 'bytes' && answer.bytes.length > 0) await files.keep(answer.bytes, answer.type)
   const whole = read(call.shape, answer)
   const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
   const { usage: counted, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
@@ -505,6 +539,7 @@ export const recordedAnswer = async (
     usage,
     cost_usd,
     tool_calls: tool_calls.length > 0 ? tool_calls : undefined,
+    audio: call.shape === 'speech' ? files.made() : undefined,
     images: call.shape === 'images' ? files.made() : undefined,
     flagged: call.shape === 'moderations' ? objectsOf(shown.answer.results).some(isFlagged) : undefined,
     results: call.shape === 'rerank' ? rankedOf(shown.answer) : undefined,

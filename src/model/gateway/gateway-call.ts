@@ -91,6 +91,18 @@ export const rerankCallSchema = z
     ...jetty,
   })
   .meta({ id: 'RerankCall' })
+export const speechCallSchema = z
+  .looseObject({ model: z.string().min(1), input: z.string(), voice: z.unknown(), ...jetty })
+  .meta({ id: 'SpeechCall' })
+/** The fields of a form; `jetty` is JSON in a field. */
+export const transcriptionCallSchema = z
+  .looseObject({
+    model: z.string().min(1),
+    response_format: z.string().optional(),
+    stream: z.string().optional().describe('`true`: the text comes as events.'),
+    jetty: z.string().optional().describe('The block as JSON.'),
+  })
+  .meta({ id: 'TranscriptionCall' })
 export const rerankAnswerSchema = z
   .looseObject({ results: z.array(z.looseObject({ index: z.int(), relevance_score: z.number() })) })
   .meta({ id: 'RerankAnswer' })

@@ -11,6 +11,9 @@ export const shapes = [
   'gemini_tokens',
   'moderations',
   'rerank',
+  'speech',
+  'transcriptions',
+  'translations',
 ] as const
 
 export type Shape = (typeof shapes)[number]
@@ -24,6 +27,8 @@ interface ShapeFacts {
   estimated?: 'request' | 'both'
   /** No provider makes a charge for a call without a count. */
   isFree?: true
+  /** Its request is a form with a file. */
+  isForm?: true
   /** Every provider with a chat can answer it: its request is converted to a chat, or counted here. */
   byChat?: true
   /** A provider that has no such call has chats instead, which the client is told. */
@@ -44,6 +49,9 @@ export const shapeFacts: Readonly<Record<Shape, ShapeFacts>> = {
   gemini_tokens: { isFree: true, byChat: true },
   moderations: { isFree: true },
   rerank: {},
+  speech: { streams: true },
+  transcriptions: { hasWords: true, streams: true, isForm: true },
+  translations: { hasWords: true, streams: true, isForm: true },
 }
 
 /** The shape that a provider must have to answer a call, if it has not the shape of the call itself. */

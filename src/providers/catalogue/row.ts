@@ -17,6 +17,9 @@ const usual: Record<Shape, string> = {
   gemini_tokens: '/models',
   moderations: '/moderations',
   rerank: '/rerank',
+  speech: '/audio/speech',
+  transcriptions: '/audio/transcriptions',
+  translations: '/audio/translations',
 }
 
 /** The usual paths of these shapes, behind something that is not part of the base URL. */

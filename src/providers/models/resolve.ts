@@ -40,6 +40,9 @@ const inWords: Record<Shape, string> = {
   gemini_tokens: 'countTokens',
   moderations: 'moderations',
   rerank: 'reranking',
+  speech: 'speech',
+  transcriptions: 'transcriptions',
+  translations: 'translations of audio',
 }
 
 type Key = { own: string } | { lent: string } | undefined

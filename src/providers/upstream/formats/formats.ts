@@ -111,6 +111,20 @@ export const mediaFormat: AnswerFormat = {
   hasPlainAnswers: true,
 }
 
+const audioDone = /"type"\s*:\s*"(?:transcript\.text|speech\.audio)\.done"/
+
+/** Sounds and transcripts, whole or as OpenAI's events of them. A stream ends without a last event. */
+const audioFormat: AnswerFormat = {
+  ...mediaFormat,
+  makeReader: statelessReader((data) => {
+    const stated = data.includes('"error"') ? parsedObject(data)?.error : undefined
+    if (stated) return saysFailed(stated)
+    return audioDone.test(data) ? saysFinished : saysNothing
+  }),
+  words: /"(?:text|delta)"\s*:\s*"/g,
+  lastEvent: Buffer.alloc(0),
+}
+
 /** The format of answers by the shape of the call. */
 export const formatOf: Record<Shape, AnswerFormat> = {
   chat: chatFormat,
@@ -124,4 +138,7 @@ export const formatOf: Record<Shape, AnswerFormat> = {
   gemini_tokens: geminiFormat,
   moderations: chatFormat,
   rerank: chatFormat,
+  speech: audioFormat,
+  transcriptions: audioFormat,
+  translations: audioFormat,
 }
