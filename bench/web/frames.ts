@@ -6,7 +6,7 @@ import { manyRuns } from './many-runs.ts'
 import { jump, type Movement, pressKeys, type ScrolledList, scroll } from './movement.ts'
 
 const runs: ScrolledList = { box: ':has(> [role=grid][aria-label=Runs])', row: '[role=row][aria-rowindex]', head: 28 }
-const timeline: ScrolledList = { box: '[role=tree][aria-label=Steps]', row: '[role=treeitem]', head: 0 }
+const timeline: ScrolledList = { box: '[role=treegrid][aria-label=Steps]', row: '[role=row]', head: 0 }
 const log: ScrolledList = { box: '[role=log]', row: 'button', head: 0 }
 const floor: ScrolledList = { box: '#box', row: 'p', head: 0 }
 

@@ -17,7 +17,7 @@ export interface Span {
   /** Its message if it ended with an error; null otherwise. */
   error: string | null
   attributes: JsonObject
-  events: { name: string; atMs: number; attributes: JsonObject }[]
+  events: { name: string; at_ms: number; attributes: JsonObject }[]
   /** Name of the library that made it; empty if it does not say. */
   scope: string
   /** Attributes of the program that sent it. */
@@ -234,10 +234,10 @@ const spanOf = (given: JsonObject, origin: Origin): Span | string => {
     .slice(0, mostOfSpan)
     .flatMap((event) => {
       if (!isObject(event) || room.left-- <= 0) return []
-      const atMs = millis(event.timeUnixNano)
+      const at_ms = millis(event.timeUnixNano)
       return {
         name: textOf(event.name),
-        atMs: isTime(atMs) ? atMs : startMs,
+        at_ms: isTime(at_ms) ? at_ms : startMs,
         attributes: attributesOf(event.attributes, room),
       }
     })

@@ -33,7 +33,7 @@ it('Back returns to the place in the list', async () => {
   const top = () => list.evaluate((node: { scrollTop: number }) => node.scrollTop)
   await expect.poll(top).toBe(400)
   await page.getByRole('row').filter({ hasText: task }).nth(12).getByRole('link').first().click()
-  await page.getByRole('treeitem', { name: /say/ }).waitFor()
+  await page.getByRole('row', { name: /say/ }).waitFor()
   await page.goBack()
   await expect.poll(top).toBe(400)
   await page.getByRole('link', { name: 'Settings' }).first().click()
@@ -102,7 +102,7 @@ it('a value of megabytes is searched to its end', async () => {
   const { trajectory_id: id } = await server.start(task)
   await server.until(task, id, ({ ended }) => ended)
   await page.goto(`/acme/${task}/${id}`)
-  await page.getByRole('treeitem', { name: /many/ }).click()
+  await page.getByRole('row', { name: /many/ }).click()
   await page
     .getByText(/load .*MB|load .*MiB/)
     .first()

@@ -20,7 +20,7 @@ const echo = (text: string) => ({ activity: 'text_echo', text })
 const open = async (task: string, id: string): Promise<void> => {
   await visitor.page.goto(`/acme/${task}/${id}`)
 }
-const step = (name: string) => visitor.page.getByRole('treeitem', { name: new RegExp(`\\b${name}\\b`) })
+const step = (name: string) => visitor.page.getByRole('row', { name: new RegExp(`\\b${name}\\b`) })
 
 it('follows a run while it works, and shows it again after its tab was hidden', async () => {
   const { page } = visitor

@@ -109,7 +109,7 @@ test('a run is watched through a restart of the server, in the same session', as
   await page.getByText('The server does not answer').waitFor({ state: 'hidden' })
   await ask('POST', `/api/v1/trajectory/demo/gate/${id}/steps/ok/approval`, { decision: 'approve' })
   await page.getByRole('heading', { name: 'Completed' }).waitFor()
-  await page.getByRole('treeitem', { name: /\blast\b/ }).waitFor()
+  await page.getByRole('row', { name: /\blast\b/ }).waitFor()
   expect(await evaluate(page, 'globalThis.isSamePage')).toBe(true)
   visitor.faults.length = 0 // the browser reports each connection that was refused meanwhile
 })

@@ -115,6 +115,16 @@ export const largeValueQuery = (place: RunAddress, step: string, of: StepSection
     gcTime: 60_000,
   })
 
+/** Loads what another program sent of a step: its attributes and events as they came. */
+export const receivedSpanQuery = (place: RunAddress, step: string) =>
+  queryOptions({
+    queryKey: [...keys.stepValues(place, step), 'span'],
+    queryFn: ({ signal }): Promise<unknown> =>
+      api.getStepValue({ params: { ...at(place), step }, query: { of: 'span' }, signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+  })
+
 /** Maximum records that are loaded of one step. */
 const mostCalls = 2_000
 

@@ -25,6 +25,9 @@ export const isOpen = ({ status }: { status: string }): boolean => openStatuses.
 /** Steps of a run in the order of execution. */
 export const stepsInOrder = (run: Pick<Run, 'steps'>): RunStep[] => Object.values(run.steps)
 
+/** Whether a run records a trace of another program: nothing of it can be executed here. */
+export const isObserved = (run: Pick<Run, 'attributes'>): boolean => run.attributes.params.source === 'otlp'
+
 /** Whether a run took results of another one over: its `attributes` say so. */
 const isRerun = (run: Pick<Run, 'attributes'>): boolean => 'rerun' in run.attributes.params
 

@@ -1,5 +1,5 @@
 import { parsedJson } from '../../src/lib/json/json-object.ts'
-import { isOpen, type Run } from '../data/run.ts'
+import { isObserved, isOpen, type Run } from '../data/run.ts'
 
 /** A command that does the same as the page. */
 interface RunCommand {
@@ -77,6 +77,13 @@ export const cancelCommand = (run: Run): string => line('runs', 'cancel', runNam
 
 export const stepCommand = (run: Run, step: string): string => line('runs', 'get', runName(run), '--step', step)
 
+/** Where a model call has what the model said. */
+export const answerPath = 'outputs.text'
+
+/** The command that makes an item of a dataset of a run, or of a model call in it. */
+export const addToDatasetCommand = (dataset: string, run: string, step: string | undefined): string =>
+  line('datasets', 'add', dataset, run, ...(step === undefined ? [] : ['--step', step, '--output-path', answerPath]))
+
 export const labelCommand = (run: Run, key: string, value: string): string =>
   line('labels', 'add', runName(run), value === '' ? key : `${key}=${value}`)
 
@@ -92,6 +99,12 @@ export const commandsFor = (run: Run, failedStep: string | undefined): RunComman
       { title: 'Follow it', line: line('runs', 'watch', name) },
       { title: 'Read its log', line: line('runs', 'logs', name, '--follow') },
       { title: 'Cancel it', line: cancelCommand(run) },
+    ]
+  }
+  if (isObserved(run)) {
+    return [
+      { title: 'Show it', line: line('runs', 'get', name) },
+      { title: 'Download it', line: line('runs', 'download', name) },
     ]
   }
   return [

@@ -46,10 +46,10 @@ export const CopyButton = ({ text, label = 'Copy' }: { text: string; label?: str
   )
 }
 
-/** A command to be copied. */
-export const CopyLine = ({ text }: { text: string }) => (
+/** A command to be copied, or lines of something else. */
+export const CopyLine = ({ text, label = 'Copy the command' }: { text: string; label?: string }) => (
   <div className="flex max-w-full items-center gap-1 rounded-m border border-line bg-sunk py-0.5 pr-0.5 pl-3">
-    <code className="min-w-0 flex-1 break-words font-mono text-12">{text}</code>
-    <CopyButton text={text} label="Copy the command" />
+    <code className="min-w-0 flex-1 whitespace-pre-wrap break-words font-mono text-12">{text}</code>
+    <CopyButton text={text} label={label} />
   </div>
 )

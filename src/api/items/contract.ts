@@ -127,7 +127,8 @@ export const itemsContract = {
   addItemFromRun: endpoint({
     method: 'POST',
     path: `${one}/items/from-run`,
-    summary: 'Make an item of a run: its parameters, and as expected result its output or a correction',
+    summary:
+      'Make an item of a run, or of one step of it: its parameters, and as expected result its output or a correction',
     tag,
     collectionMissing,
     body: z
@@ -138,12 +139,19 @@ export const itemsContract = {
           .max(128)
           .optional()
           .describe('Task of the run, if it was recorded elsewhere under an id of its own.'),
+        step: textSchema
+          .min(1)
+          .max(1000)
+          .optional()
+          .describe(
+            'Take this step in the place of the run: its inputs are the parameters, its outputs the expected result. For a model call of a trace.',
+          ),
         output_path: textSchema
           .min(1)
           .max(1000)
           .optional()
           .describe(
-            'Path to the expected result, such as `answer.outputs.text`. Default: the outputs of the last step.',
+            'Path to the expected result, such as `answer.outputs.text`. Default: the outputs of the last step. With `step` it begins there: `outputs.text`.',
           ),
         correction: z.unknown().optional().describe('The right result, if the run was wrong. It becomes `expected`.'),
         without_expected: flagSchema.describe('Take only the parameters.'),

@@ -33,6 +33,7 @@ import {
 import { uncounted, withInitParams, withLargeValues } from '../../store/runs/payloads.ts'
 import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs.ts'
 import { allSteps, findStep } from '../../store/runs/step-records.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../versions.ts'
 import { itemsContract } from './contract.ts'
@@ -71,8 +72,20 @@ const lastOutputs = async (database: Queries, run: RunRow): Promise<unknown> => 
   const steps = await allSteps(database, run.id, { view: 'full' })
   const last = steps.findLast(({ status }) => status === 'completed')
   const [whole] = last ? await withLargeValues(database, [last], uncounted) : []
-  if (!whole?.outputs) throw noOutputs(run)
-  return parsedObject(whole.outputs)
+  return outputsOf(whole, run)
+}
+
+const outputsOf = (step: Pick<StepRecord, 'outputs'> | undefined, run: RunRow): unknown => {
+  if (!step?.outputs) throw noOutputs(run)
+  return parsedObject(step.outputs)
+}
+
+/** The step that an item is made of, with its values. Throws a 422 that names the step if the run has none of this name. */
+const wholeStep = async (database: Queries, run: RunRow, name: string): Promise<StepRecord> => {
+  const found = await findStep(database, run.id, name)
+  const [step] = found ? await withLargeValues(database, [found], uncounted) : []
+  if (step) return step
+  throw invalidField(['body', 'step'], `Run '${run.trajectory_id}' has no step '${name}'`, 'step')
 }
 
 /** Reads a path into a run, such as `answer.outputs.text`. */
@@ -91,41 +104,62 @@ const valueAt = async (database: Queries, run: RunRow, params: JsonObject, text:
   return result.value
 }
 
-/** A stable id for the item of a run: the same run again is the same item. */
-const idOf = (run: RunRow): string =>
+/** Reads a path into a step, such as `outputs.text`. */
+const valueIn = (step: StepRecord, text: string): unknown => {
+  const refuse = (message: string) => invalidField(['body', 'output_path'], message, 'path')
+  const path = parsePath(text)
+  if (path?.root !== 'inputs' && path?.root !== 'outputs') {
+    throw refuse(`'${text}' is not a path into a step; expected one such as outputs.text`)
+  }
+  const result = readPath(parsedObject(step[path.root] ?? '{}'), path.segments)
+  if (!result.found) throw refuse(whyNotFound(path, result))
+  return result.value
+}
+
+/** A stable id for the item of a run or step: the same again is the same item. */
+const idOf = (run: RunRow, step: string | undefined): string =>
   `run-${createHash('sha256')
-    .update(canonicalJson([run.name, run.trajectory_id]))
+    .update(canonicalJson([run.name, run.trajectory_id, ...(step === undefined ? [] : [step])]))
     .digest('hex')
     .slice(0, 16)}`
 
-/** Turns a run into an item: its parameters, and the result that is expected. Throws a 422 that names what the run lacks. */
+interface Taken {
+  run: RunRow
+  step: StepRecord | undefined
+  params: JsonObject
+}
+
+const expectedOf = async (database: Queries, { run, step, params }: Taken, asked: Asked): Promise<unknown> => {
+  const { correction, without_expected: isWithout, output_path: path } = asked
+  if (correction !== undefined) return correction
+  if (isWithout) return undefined
+  if (step) return path === undefined ? outputsOf(step, run) : valueIn(step, path)
+  return path === undefined ? lastOutputs(database, run) : valueAt(database, run, params, path)
+}
+
+/** Turns a run, or a step of it, into an item: its parameters, and the result that is expected. Throws a 422 that names what the run lacks. */
 const itemFromRun = async (
   { database }: FromRunDeps,
   collection: FoundCollection,
   asked: Asked,
 ): Promise<GivenItem> => {
   const found = await getRun(database, collection, asked)
+  const step = asked.step === undefined ? undefined : await wholeStep(database, found, asked.step)
   const run = await withInitParams(database, found, uncounted)
-  const { expected: _, ...params } = parsedObject(run.init_params) ?? {}
-  const isCorrected = asked.correction !== undefined
-  const expected = isCorrected
-    ? asked.correction
-    : asked.without_expected
-      ? undefined
-      : asked.output_path === undefined
-        ? await lastOutputs(database, run)
-        : await valueAt(database, run, params, asked.output_path)
+  const { expected: _, ...params } = parsedObject(step ? (step.inputs ?? '{}') : run.init_params) ?? {}
+  const expected = await expectedOf(database, { run, step, params }, asked)
   const [, task = ''] = run.name.split('/')
   const source: ItemOrigin = {
     collection: collection.name,
     task,
     trajectory_id: run.trajectory_id,
+    ...(asked.step === undefined ? {} : { step: asked.step }),
     output_path: asked.output_path ?? null,
-    corrected: isCorrected,
+    corrected: asked.correction !== undefined,
   }
   const data = expected === undefined ? params : { ...params, expected }
   if (!isObject(data)) throw new AppError('internal', 'The parameters of a run are no object')
-  return { id: asked.id ?? idOf(run), data, source }
+  return { id: asked.id ?? idOf(run, asked.step), data, source }
 }
 
 /** Makes the function that shows an item of a dataset. */

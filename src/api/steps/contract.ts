@@ -16,6 +16,9 @@ const member = textSchema
 /** Parts of a step that contain values. */
 export const stepSections = ['inputs', 'outputs', 'config'] as const
 
+/** What can be read of a step by itself. */
+const readableParts = [...stepSections, 'span'] as const
+
 export const stepsContract = {
   getStep: endpoint({
     method: 'GET',
@@ -31,7 +34,15 @@ export const stepsContract = {
     summary: 'One value of a step, whole, as JSON',
     tag,
     collectionMissing,
-    query: z.object({ of: z.enum(stepSections).default('outputs').describe('The part of the step.'), member }),
+    query: z.object({
+      of: z
+        .enum(readableParts)
+        .default('outputs')
+        .describe(
+          'The part of the step. `span`: what another program sent, as it came: `{attributes, resource, events}`.',
+        ),
+      member,
+    }),
     response: z.unknown(),
   }),
   listStepCalls: endpoint({

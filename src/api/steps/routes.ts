@@ -9,7 +9,7 @@ import { canonicalJson, memberSpans, memberText } from '../../lib/json/json-text
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
-import type { StepDetail } from '../../model/runs/step.ts'
+import type { StepDetail, StepSpan } from '../../model/runs/step.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { rowLimit, withInitParams, withLargeValues } from '../../store/runs/payloads.ts'
 import { stepSummariesOf } from '../../store/runs/run-lists.ts'
@@ -17,6 +17,7 @@ import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { stepCallsAfter } from '../../store/runs/step-calls.ts'
 import { findStep } from '../../store/runs/step-records.ts'
 import type { StepRecord, StoredStep } from '../../store/runs/step-row.ts'
+import { readReceivedSpan, receivedSpanBytes } from '../../store/runs/traces.ts'
 import { withEvents } from '../trajectories/agent-events.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { readyTimesOf, stepMembers } from '../trajectories/document.ts'
@@ -235,7 +236,9 @@ export const stepsRoutes = (deps: DocumentDeps): Route[] => {
 
     getStepValue: async ({ collection, params, query, memory }) => {
       const { run, step } = await stepOf(collection, params)
-      const text = await sectionText(deps, run, step, query.of, memory)
+      const text = await (query.of === 'span'
+        ? spanText(deps, step, memory)
+        : sectionText(deps, run, step, query.of, memory))
       return valueReply(text, query.member, `${query.of} of step '${step.name}'`)
     },
 
@@ -266,6 +269,22 @@ const sectionText = async (
   const wanted = section === 'inputs' ? { ...step, outputs_payload: null } : { ...step, inputs_payload: null }
   const [whole] = await withLargeValues(database, [wanted], holdDocument(memory).take)
   return whole?.[section] ?? '{}'
+}
+
+/** The JSON text of what another program sent of a step. */
+const spanText = async (
+  { database }: { database: Queries },
+  { run_id: runKey, span, name }: StoredStep,
+  memory: AnswerMemory,
+): Promise<string> => {
+  if (span === null) {
+    throw new AppError('not_found', `Step '${name}' records no span`, {
+      hint: 'Only steps of a trace that another program sent have one.',
+    })
+  }
+  const { id } = JSON.parse(span) as StepSpan
+  await holdDocument(memory).take((await receivedSpanBytes(database, runKey, id)).bytes)
+  return (await readReceivedSpan(database, runKey, id)).attributes
 }
 
 const valueReply = (text: string, member: string | undefined, whole: string): Reply => {

@@ -11,7 +11,7 @@ import type { Span } from '../../traces/otlp.ts'
 export type Reader = Pick<Environment, 'scrub'> & { prices: ObservedPrices }
 
 /** What a step has of the attributes of its span. */
-type ReadStep = Pick<ObservedSpan, 'kind' | 'inputs' | 'outputs' | 'usage' | 'costFrom'> & {
+type ReadStep = Pick<ObservedSpan, 'kind' | 'model' | 'inputs' | 'outputs' | 'usage' | 'costFrom'> & {
   labels: Readonly<Record<'user' | 'session', string | undefined>>
 }
 
@@ -27,6 +27,7 @@ export function* readStep(span: Pick<Span, 'attributes'>, { scrub, prices }: Rea
   yield
   return {
     kind,
+    model: call && scrub.text(call.model).replaceAll('\0', '').slice(0, 200),
     inputs: inputsText,
     outputs: outputsText,
     usage: isCounted ? addCallUsage(undefined, tokens, usd) : undefined,

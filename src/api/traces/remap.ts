@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import { doInSlices } from '../../lib/slices.ts'
+import type { StepSpan } from '../../model/runs/step.ts'
 import type { Models } from '../../providers/provider.ts'
 import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
@@ -50,11 +51,12 @@ function* reread(spans: readonly StoredSpan[], reader: Reader) {
   const changed: RemappedSpan[] = []
   for (const { span_id: spanId, parent_id: parentId, name, scope, seq, ...stored } of spans) {
     const { labels: _, ...step } = yield* readStep({ attributes: attributesOf(stored.attributes) }, reader)
-    const { kind, cost_from } = (parsedObject(stored.span) ?? {}) as { kind?: string; cost_from?: string }
+    const { kind, model, cost_from } = (parsedObject(stored.span) ?? {}) as Partial<StepSpan>
     const isSame =
       step.inputs === stored.inputs &&
       step.outputs === stored.outputs &&
       step.kind === kind &&
+      step.model === model &&
       step.costFrom === cost_from &&
       // a call around another one has none
       (stored.usage === null || JSON.stringify(step.usage) === stored.usage)

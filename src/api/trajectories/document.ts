@@ -49,7 +49,7 @@ export const withDivergence = (run: RunRow, steps: StepRecord[]): RunRow => {
 
 type TimedStep = Omit<StepRecord, 'inputs' | 'outputs' | 'changed'>
 
-/** Computes the time at which a step could have begun; null for a skipped or copied step. */
+/** Computes the time at which a step could have begun; null for a step that is skipped, copied, or recorded from a trace. */
 export type ReadyTimes = (step: TimedStep) => Date | null
 
 const later = (one: Date, other: Date | undefined): Date => (other && other > one ? other : one)
@@ -60,7 +60,7 @@ const placesBefore = ({ seq, name }: TimedStep, definition: ShownDefinition): re
 const makeReadyTimes =
   (created: Date, definition: ShownDefinition, endOf: (seq: number) => Date | null | undefined): ReadyTimes =>
   (step) => {
-    if (step.status === 'skipped' || originKind(step) === 'rerun') return null
+    if (step.status === 'skipped' || step.span !== null || originKind(step) === 'rerun') return null
     const ready = placesBefore(step, definition).reduce((at, seq) => later(at, endOf(seq) ?? undefined), created)
     const isLate = ready > step.started_at // by the clock of another process
     return isLate ? step.started_at : ready

@@ -225,6 +225,7 @@ Examples:
     .command('add <collection/dataset> <run>')
     .description('Make an item of a run: its parameters, and its output or a correction as the expected result')
     .option('--correction <json>', 'the right result, as JSON or plain text')
+    .option('--step <name>', 'take the inputs and outputs of this step in the place of those of the run')
     .option('--output-path <path>', 'path of the expected result (default: the outputs of the last step)')
     .option('--without-expected', 'take only the parameters')
     .option('--id <id>', 'id of the item (default: one made from the run)')
@@ -338,6 +339,7 @@ const exportItems = async (
 }
 
 interface AddOptions {
+  step?: string
   correction?: string
   outputPath?: string
   withoutExpected?: boolean
@@ -353,10 +355,11 @@ const add = async (session: Session, [place, run]: [string, string], options: Ad
       hint: 'Both must be in one collection.',
     })
   }
-  const { correction, outputPath, withoutExpected, id } = options
+  const { correction, step, outputPath, withoutExpected, id } = options
   const body = {
     ...{ task, trajectory_id },
     ...(correction === undefined ? {} : { correction: parsedJson(correction) ?? correction }),
+    ...(step === undefined ? {} : { step }),
     ...(outputPath === undefined ? {} : { output_path: outputPath }),
     ...(withoutExpected ? { without_expected: true } : {}),
     ...(id === undefined ? {} : { id }),

@@ -253,9 +253,10 @@ export const datasetTools = [
   endpointTool({
     name: 'add-run-to-dataset',
     title: 'Add a run to a dataset',
-    description: 'Makes an item of a run: its parameters, and as expected result its output or a correction.',
+    description:
+      'Makes an item of a run, or of one step of it: its parameters, and as expected result its output or a correction.',
     operation: 'addItemFromRun',
-    takes: ['collection', 'dataset', 'trajectory_id', 'correction', 'output_path', 'without_expected', 'id'],
+    takes: ['collection', 'dataset', 'trajectory_id', 'step', 'correction', 'output_path', 'without_expected', 'id'],
   }),
   endpointTool({
     name: 'list-dataset-results',

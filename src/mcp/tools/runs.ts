@@ -187,7 +187,10 @@ export const stepTools = [
     input: z.strictObject({
       ...runArguments,
       step,
-      of: z.enum(['inputs', 'outputs', 'config']).optional().describe('Read this part whole.'),
+      of: z
+        .enum(['inputs', 'outputs', 'config', 'span'])
+        .optional()
+        .describe('Read this part whole. `span`: the raw attributes and events of a step that a trace recorded.'),
       member: z.string().max(1_000).optional().describe('Read only this member of the part, such as text.'),
       offset: z.int().min(0).default(0).describe('next_offset of the call before.'),
     }),

@@ -14,6 +14,10 @@ const itemOriginSchema = z
     collection: z.string(),
     task: z.string(),
     trajectory_id: z.string(),
+    step: z
+      .string()
+      .optional()
+      .describe('The step that it was made from, with its inputs as parameters; absent: the run.'),
     output_path: z
       .string()
       .nullable()

@@ -75,6 +75,7 @@ const stepSpanSchema = z
     name: z.string().describe('Its name; that of the step has a number where several have the same.'),
     kind: z.string().describe('What it is by the conventions that it follows; also the activity of the step.'),
     scope: z.string().describe('The library that made it.'),
+    model: z.string().optional().describe('The model that it called; only of a model call that names it.'),
     cost_from: z
       .enum(['sender', 'prices'])
       .optional()

@@ -115,7 +115,7 @@ export const spansToRemap = query(
 /** A span by the conventions of today. */
 export type RemappedSpan = Pick<
   ObservedSpan,
-  'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'inputs' | 'outputs' | 'usage' | 'costFrom'
+  'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'model' | 'inputs' | 'outputs' | 'usage' | 'costFrom'
 > & { seq: number }
 
 const removePayloads = change(

@@ -39,6 +39,8 @@ export interface ObservedSpan {
   outputs: string
   /** Undefined if it called no model. */
   usage: StepUsage | undefined
+  /** The model that it called; undefined if it called none, or does not name it. */
+  model: string | undefined
   /** Who says what it cost; undefined if nobody does. */
   costFrom: StepSpan['cost_from']
   /** JSON text of what came: attributes, resource, events. */
@@ -141,6 +143,22 @@ const costOfSteps = queryRow(
   (runKey: string) => [runKey],
 )
 
+/** Bytes of what came of a span. */
+export const receivedSpanBytes = queryRow(
+  'received_span_bytes',
+  { bytes: int },
+  'select octet_length(attributes) bytes from spans where run_id = $1 and span_id = $2',
+  (runKey: string, spanId: string) => [runKey, spanId],
+)
+
+/** What came of a span, as JSON text: attributes, resource, events. */
+export const readReceivedSpan = queryRow(
+  'received_span',
+  { attributes: text },
+  'select attributes from spans where run_id = $1 and span_id = $2',
+  (runKey: string, spanId: string) => [runKey, spanId],
+)
+
 /** A span with the place and the name of its step. A name that comes again has a turn, as in a loop. */
 interface SpanStep {
   span: ObservedSpan
@@ -151,11 +169,11 @@ interface SpanStep {
   turn: number | null
 }
 
-type SpanFacts = Pick<ObservedSpan, 'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'costFrom'>
+type SpanFacts = Pick<ObservedSpan, 'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'model' | 'costFrom'>
 
 /** What a step says of its span, as JSON text. */
-export const spanText = ({ spanId, parentId, name, kind, scope, costFrom }: SpanFacts): string =>
-  JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, cost_from: costFrom } satisfies StepSpan)
+export const spanText = ({ spanId, parentId, name, kind, scope, model, costFrom }: SpanFacts): string =>
+  JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, model, cost_from: costFrom } satisfies StepSpan)
 
 const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: readonly SpanStep[]): Promise<void> => {
   const inputs = []

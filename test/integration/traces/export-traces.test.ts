@@ -98,7 +98,8 @@ describe('a program with the SDK of OpenTelemetry', () => {
           outputs: { text: 'Hello!', provider: 'openai' },
           usage: { prompt_tokens: 12, completion_tokens: 3 },
           cost_usd: expect.closeTo((12 * 0.15 + 3 * 0.6) / 1e6, 12),
-          span: { parent: spanId },
+          ready_at: null,
+          span: { parent: spanId, model: 'gpt-4o-mini' },
         },
         'chat gpt-4o-mini__2': { activity: 'chat', span: { name: 'chat gpt-4o-mini' } },
         'look up': { activity: 'tool', status: 'failed', error: 'no such order' },
@@ -109,6 +110,67 @@ describe('a program with the SDK of OpenTelemetry', () => {
       ['session', 'conv-1'],
       ['user', 'ada'],
     ])
+  })
+})
+
+describe('a step of a trace', () => {
+  const call = {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.request.model': 'gpt-4o-mini',
+    'gen_ai.prompt.0.role': 'user',
+    'gen_ai.prompt.0.content': 'Hi',
+    'gen_ai.completion.0.role': 'assistant',
+    'gen_ai.completion.0.content': 'Hello!',
+  }
+  const events = [{ name: 'first token', timeUnixNano: '1767607200500000000', attributes: [attribute('choice', 1)] }]
+  const recorded = async () => {
+    const traceId = newTrace()
+    await send([span({ traceId, name: 'chat', events }, call)])
+    return { traceId, path: `/api/v1/trajectory/acme/shop/${traceId}/steps/chat` }
+  }
+
+  test('has the attributes and events of its span as they came', async () => {
+    const { path } = await recorded()
+    const { body: received } = await jetty.call('GET', `${path}/value?of=span`)
+    expect(received).toEqual({
+      attributes: { ...call },
+      resource: { 'service.name': 'shop' },
+      events: [{ name: 'first token', at_ms: 1767607200500, attributes: { choice: 1 } }],
+    })
+    const member = await jetty.call('GET', `${path}/value?of=span&member=resource`)
+    expect(member.body).toEqual({ 'service.name': 'shop' })
+  })
+
+  test('becomes an item of a dataset, with its inputs and its answer', async () => {
+    await jetty.call('POST', '/api/v1/datasets/acme', { name: 'calls' })
+    const { traceId: trajectory_id } = await recorded()
+    const add = (more: object) =>
+      jetty.call('POST', '/api/v1/datasets/acme/calls/items/from-run', { trajectory_id, task: 'shop', ...more })
+    const source = { collection: 'acme', task: 'shop', trajectory_id, step: 'chat', corrected: false }
+    const answered = await add({ step: 'chat', output_path: 'outputs.text' })
+    expect(answered.body.item).toMatchObject({
+      data: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }], expected: 'Hello!' },
+      source: { ...source, output_path: 'outputs.text' },
+    })
+    const whole = await add({ step: 'chat', id: 'whole' })
+    expect(whole.body.item.data.expected).toMatchObject({ text: 'Hello!', model: 'gpt-4o-mini' })
+    for (const [asked, field] of [
+      [{ step: 'nothing' }, 'step'],
+      [{ step: 'chat', output_path: 'chat.outputs.text' }, 'output_path'],
+      [{ step: 'chat', output_path: 'outputs.nothing' }, 'output_path'],
+    ] as const) {
+      const refused = await add(asked)
+      expect(refused.status).toBe(422)
+      expect(refused.body.detail[0].loc).toEqual(['body', field])
+    }
+  })
+
+  test('that was executed here has no span', async () => {
+    const task = await jetty.task({ step_configs: { say: { activity: 'text_echo', text: 'hi' } }, steps: ['say'] })
+    const { trajectory_id: id } = await jetty.start(task)
+    await jetty.until(task, id, ({ ended }) => ended)
+    const refused = await jetty.call('GET', `/api/v1/trajectory/acme/${task}/${id}/steps/say/value?of=span`)
+    expect([refused.status, refused.body.detail]).toEqual([404, "Step 'say' records no span"])
   })
 })
 

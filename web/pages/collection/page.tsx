@@ -20,6 +20,7 @@ import { Problem } from '../../parts/problem.tsx'
 import { splitQuestion } from '../../parts/question.ts'
 import { RunNumbers } from '../../parts/run-numbers.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
+import { TraceSetup } from '../../parts/trace-setup.tsx'
 import { costText, countText, shareText } from '../../text/numbers.ts'
 import { agoText, durationText, everyDay } from '../../text/times.ts'
 import { Badge } from '../../ui/badge.tsx'
@@ -356,13 +357,17 @@ export const CollectionPage = () => {
         )}
         {activity.data && activity.data.rows.length > 0 && <DayActivity stats={activity.data} />}
         {tasks.data?.length === 0 && (
-          <Empty
-            title="No task yet"
-            command={`jetty tasks deploy my-task.json ${collection}/my-task`}
-            actions={mayWrite && <NewLinks collection={collection} />}
-          >
-            A task is a named workflow. Write one here, deploy it from a file, or let a coding agent work by a runbook.
-          </Empty>
+          <div>
+            <Empty
+              title="No task yet"
+              command={`jetty tasks deploy my-task.json ${collection}/my-task`}
+              actions={mayWrite && <NewLinks collection={collection} />}
+            >
+              A task is a named workflow. Write one here, deploy it from a file, or let a coding agent work by a
+              runbook.
+            </Empty>
+            <TraceSetup collection={collection} />
+          </div>
         )}
         {tasks.data && tasks.data.length > 0 && (
           <section aria-labelledby="tasks">

@@ -126,7 +126,8 @@ const loadStep = async (
     })
   }
   const draft = await withImages(draftFrom(conversation), params.collection, signal)
-  return { draft, model: modelIn(isRecorded ? initParams : inputs) }
+  const asked = step.span ? { ...inputs, model_provider: step.outputs.provider } : inputs
+  return { draft, model: modelIn(isRecorded ? initParams : asked) }
 }
 
 interface AskModelOptions {

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { api } from '../../data/api.ts'
 import { PageLink } from '../../parts/page-link.tsx'
+import { TraceSetup } from '../../parts/trace-setup.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 
@@ -63,12 +64,15 @@ export const NoRuns = ({ collection, task, isLimited, hidesChildren, onClear, on
     )
   }
   return task === undefined ? (
-    <Empty
-      title={`Nothing has run in ${collection} yet`}
-      command={`jetty tasks deploy workflow.json ${collection}/my-task`}
-    >
-      Runs of all tasks of this collection appear here by themselves. Deploy a task, then run it.
-    </Empty>
+    <>
+      <Empty
+        title={`Nothing has run in ${collection} yet`}
+        command={`jetty tasks deploy workflow.json ${collection}/my-task`}
+      >
+        Runs of all tasks of this collection appear here by themselves. Deploy a task, then run it.
+      </Empty>
+      <TraceSetup collection={collection} />
+    </>
   ) : (
     <Empty
       title={`${task} has not run yet`}

@@ -1,91 +1,18 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { jsonOrText } from '../../../src/lib/json/json-object.ts'
 import { api } from '../../data/api.ts'
-import { keys } from '../../data/keys.ts'
 import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { saveAnswer } from '../../data/save-answer.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { DeleteRuns } from '../../parts/delete-runs.tsx'
-import { FormDialog } from '../../parts/form-dialog.tsx'
-import { datasetHref, lineageHref, PageLink } from '../../parts/page-link.tsx'
-import { Problem } from '../../parts/problem.tsx'
+import { lineageHref, PageLink } from '../../parts/page-link.tsx'
 import { commandsFor } from '../../parts/run-commands.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine, copyText } from '../../ui/copy.tsx'
-import { SelectField, TextArea } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { showToast } from '../../ui/toast.tsx'
-
-interface AddToDatasetProps {
-  place: RunAddress
-  onClose: () => void
-}
-
-/** Makes an item of a dataset of a run: its parameters, with its output or a correction as the expected result. */
-const AddToDataset = ({ place, onClose }: AddToDatasetProps) => {
-  const { collection, task, id } = place
-  const queries = useQueryClient()
-  const [chosen, choose] = useState<string>()
-  const [correction, setCorrection] = useState('')
-  const list = useQuery({
-    queryKey: [...keys.datasets(collection), 'names'],
-    queryFn: ({ signal }) => api.listDatasets({ params: { collection }, query: { limit: 1000 }, signal }),
-  })
-  const names = list.data?.map(({ name }) => name) ?? []
-  const dataset = chosen ?? names[0] ?? ''
-  const line = `jetty datasets add ${collection}/${dataset || 'questions'} ${collection}/${task}/${id}`
-  return (
-    <FormDialog
-      title="Add to a dataset"
-      action="Add"
-      isReady={dataset !== ''}
-      work={() =>
-        api.addItemFromRun({
-          params: { collection, dataset },
-          body: { trajectory_id: id, task, ...(correction === '' ? {} : { correction: jsonOrText(correction) }) },
-        })
-      }
-      onDone={async ({ item, written }) => {
-        await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
-        showToast({ text: written.added > 0 ? `Added ${item.id} to ${dataset}` : `${dataset} has ${item.id} already` })
-      }}
-      onClose={onClose}
-    >
-      {list.error && <Problem error={list.error} />}
-      {list.data && names.length === 0 ? (
-        <p>
-          This collection has no dataset yet.{' '}
-          <PageLink href={`/${encodeURIComponent(collection)}/-/datasets`} className="text-accent underline">
-            Datasets
-          </PageLink>
-        </p>
-      ) : (
-        <SelectField
-          label="Dataset"
-          value={dataset}
-          options={names.map((name) => [name, name] as const)}
-          onChange={(event) => choose(event.target.value)}
-        />
-      )}
-      <TextArea
-        label="The right result, where the run was wrong"
-        hint="Empty: the outputs of its last step. JSON stays JSON; anything else is a text."
-        isCode
-        value={correction}
-        onChange={(event) => setCorrection(event.target.value)}
-      />
-      {dataset !== '' && (
-        <PageLink href={datasetHref(collection, dataset)} className="self-start text-12 text-accent">
-          Open {dataset}
-        </PageLink>
-      )}
-      <CopyLine text={line} />
-    </FormDialog>
-  )
-}
+import { AddToDataset } from './add-to-dataset.tsx'
 
 interface CommandsMenuProps {
   run: Run

@@ -31,19 +31,24 @@ export interface Trouble {
 const definitionCodes: ReadonlySet<string> = new Set(['reference_missing', 'parameter_invalid', 'workflow_invalid'])
 
 const failedSteps = (run: Run): RunStep[] => {
-  const failed = stepsInOrder(run).filter(({ status }) => status === 'failed')
+  const all = stepsInOrder(run).filter(({ status }) => status === 'failed')
+  // A span fails with one inside of it, which says why.
+  const around = new Set(all.flatMap(({ span }) => span?.parent ?? []))
+  const failed = all.filter(({ span }) => !span || !around.has(span.id))
   // A failure that the run went on from explains nothing when a later one ended it.
   const ending = failed.filter((step) => step.ended !== null && run.error?.includes(`'${step.key}'`))
   return ending.length > 0 ? [...ending, ...failed.filter((step) => !ending.includes(step))] : failed
 }
 
-/** The step to show first: the one that failed, that waits for a person, or that is at work. */
+/** The step to show first: the one that failed, that waits for a person, or that is at work; of a trace its root. */
 export const firstStepToShow = (run: Run): string | undefined => {
   const [failed] = run.status === 'failed' ? failedSteps(run) : []
   if (failed) return failed.key
   const waiting = run.waiting?.[0]
   if (waiting) return waiting.step
   const steps = stepsInOrder(run)
+  const root = steps.find(({ span }) => span?.parent === null)
+  if (root) return root.key
   const active = isOpen(run) ? steps.find(({ status }) => status === 'running') : undefined
   return (active ?? steps.findLast(({ status }) => status !== 'skipped') ?? steps[0])?.key
 }

@@ -4,7 +4,7 @@ import { memo, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { useNow, useNowWith } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
-import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { isObserved, isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { changeRun } from '../../data/run-query.ts'
 import { useWhoami } from '../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../parts/form-dialog.tsx'
@@ -204,7 +204,7 @@ export const RunHeader = memo(
         <span className="flex-1" />
         <span className="flex flex-wrap items-center gap-1.5">
           {mayWrite && isOpen(run) && <CancelButton run={run} place={place} />}
-          {mayWrite && (
+          {mayWrite && !isObserved(run) && (
             <span data-run-action="rerun" className="inline-flex">
               <RerunMenu run={run} step={step} onRerun={onRerun} onEdit={onEdit} isPending={isStarting} />
             </span>
@@ -258,9 +258,15 @@ const Facts = ({ run }: { run: Run }) => {
           {job.text}
         </PageLink>
       )}
-      <span title={run.task_version}>
-        {typeof run.version_number === 'number' ? `v${run.version_number}` : `version ${run.task_version.slice(0, 8)}`}
-      </span>
+      {isObserved(run) ? (
+        <span title="Another program executed this, and sent its trace">trace</span>
+      ) : (
+        <span title={run.task_version}>
+          {typeof run.version_number === 'number'
+            ? `v${run.version_number}`
+            : `version ${run.task_version.slice(0, 8)}`}
+        </span>
+      )}
       {trigger.kind !== 'person' && (
         <span>
           {trigger.from ? (
@@ -290,7 +296,9 @@ const Facts = ({ run }: { run: Run }) => {
       </span>
       <span>{lacksDuration(run) ? <Running run={run} /> : durationText(run.duration_seconds)}</span>
       <span>
-        {run.completed_steps.length} of {Math.max(run.total_steps.length, Object.keys(run.steps).length)} steps
+        {isObserved(run)
+          ? spansText(Object.keys(run.steps).length)
+          : `${run.completed_steps.length} of ${Math.max(run.total_steps.length, Object.keys(run.steps).length)} steps`}
       </span>
       {run.usage && (
         <>
@@ -305,6 +313,8 @@ const Facts = ({ run }: { run: Run }) => {
     </>
   )
 }
+
+const spansText = (count: number): string => (count === 1 ? 'one span' : `${count.toLocaleString('en-US')} spans`)
 
 const Started = ({ at }: { at: string }) => <>started {agoText(at, Math.max(useNow(), Date.parse(at)))}</>
 

@@ -6,7 +6,7 @@ import { api } from '../../data/api.ts'
 import { useNarrow, useTitle } from '../../data/browser.ts'
 import { keys } from '../../data/keys.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
-import { isOpen, type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
+import { isObserved, isOpen, type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
 import { changeRun, initParamsQuery, loadedPartsOf, runQuery, useRunLog, useWholeStep } from '../../data/run-query.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useStream } from '../../data/stream.ts'
@@ -22,8 +22,8 @@ import { Problem } from '../../parts/problem.tsx'
 import type { RerunWish } from '../../parts/run-commands.ts'
 import { Split } from '../../parts/split.tsx'
 import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
-import { loopAround, type TimelineRow, timelineRows } from '../../parts/timeline/rows.ts'
-import { Timeline } from '../../parts/timeline/timeline.tsx'
+import { type TimelineRow, timelineRows, toggledFor } from '../../parts/timeline/rows.ts'
+import { type Scroller, Timeline } from '../../parts/timeline/timeline.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { StatusMark } from '../../ui/status.tsx'
@@ -139,7 +139,7 @@ interface RunViewsProps {
   onView: (view: ViewName) => void
   onChoose: (id: string) => void
   onOpen: (id: string) => void
-  scroller: { show?: (row: number) => void }
+  scroller: Scroller
 }
 
 const runbookTabs = [
@@ -155,12 +155,15 @@ const tabs = [
   { name: 'files', text: 'Files' },
 ] satisfies { name: ViewName; text: string }[]
 
+/** A trace follows no definition, stores no file and brings no log. */
+const tracedTabs = tabs.filter(({ name }) => name === 'timeline' || name === 'input')
+
 /** The ways to look at a run; what is chosen in one is chosen in all. */
 const RunViews = (props: RunViewsProps) => (
   <>
     <Tabs
       label="Views of the run"
-      tabs={props.runbook ? [...runbookTabs, ...tabs] : tabs}
+      tabs={isObserved(props.run) ? tracedTabs : props.runbook ? [...runbookTabs, ...tabs] : tabs}
       current={props.view}
       onSelect={props.onView}
       className="shrink-0 border-line border-b px-4"
@@ -323,19 +326,22 @@ const ActionButton = ({ run, step, action, onShow, onRerun }: ActionProps) => {
   }
 }
 
+const viewOf = (run: Run, wanted: ViewName | undefined): ViewName =>
+  isObserved(run) && wanted !== 'input' ? 'timeline' : (wanted ?? firstViewOf(run))
+
 /** The page of a run that is loaded. */
 const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   const [selection, change] = useSelection()
-  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
+  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
   const [isEditing, setEditing] = useState(false)
   const isNarrow = useNarrow()
   const mayWrite = useMayWrite()
   const rerun = useRerun(place)
-  const scroller = useRef<{ show?: (row: number) => void }>({})
+  const scroller = useRef<Scroller>({})
 
   const first = useMemo(() => firstStepToShow(run), [run])
   const runbook = useMemo(() => runbookStepOf(run, selection.step), [run, selection.step])
-  const view = useMemo(() => selection.view ?? firstViewOf(run), [run, selection.view])
+  const view = useMemo(() => viewOf(run, selection.view), [run, selection.view])
   const isOfRunbook = view === 'result' || view === 'transcript'
   const chosen = selection.step ?? (isNarrow || isOfRunbook ? undefined : first)
   const failed = useWholeStep(
@@ -343,17 +349,19 @@ const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
     run.status === 'failed' && first !== undefined && run.steps[first] ? first : undefined,
   ).data
   const trouble = useMemo(() => troubleOf(run, failed), [run, failed])
-  // A chosen step within a closed loop opens it.
-  const shownLoops = useMemo(() => {
-    const around =
-      selection.step === undefined ? undefined : loopAround(selection.step, stepsInOrder(run), run.total_steps)
-    return around === undefined ? opened : new Set([...opened, around])
-  }, [opened, run, selection.step])
-  const rows = useMemo(() => timelineRows(stepsInOrder(run), run.total_steps, shownLoops), [run, shownLoops])
+  const rows = useMemo(() => {
+    const steps = stepsInOrder(run)
+    const of = { steps, total: run.total_steps }
+    return timelineRows(
+      steps,
+      run.total_steps,
+      selection.step === undefined ? toggled : toggledFor(selection.step, toggled, of),
+    )
+  }, [run, toggled, selection.step])
 
   const choose = useCallback((step: string) => change({ step }), [change])
   const toggle = useCallback((id: string) => {
-    setOpened((was) => {
+    setToggled((was) => {
       const next = new Set(was)
       if (!next.delete(id)) next.add(id)
       return next
@@ -363,7 +371,7 @@ const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   const start = useCallback((choice: RerunWish) => mutate(choice), [mutate])
   const rerunFrom = (from: string) => start({ from })
   const edit = useCallback(() => setEditing(true), [])
-  useRunKeys({ run, rows, chosen, view, choose, change, scroller: scroller.current })
+  useRunKeys({ run, rows, chosen, view, choose, toggle, change, scroller: scroller.current })
 
   // A decision stands in the panel already, with the same words.
   const isShown = trouble?.tone === 'wait' && !isNarrow && chosen === trouble.step

@@ -3,7 +3,8 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Run } from '../../data/run.ts'
 import { firstOf } from '../../data/search-text.ts'
 import { panelTabs } from '../../parts/step-panel/panel-tabs.ts'
-import type { TimelineRow } from '../../parts/timeline/rows.ts'
+import { depthOf, isOpenRow, type TimelineRow } from '../../parts/timeline/rows.ts'
+import type { Scroller } from '../../parts/timeline/timeline.tsx'
 import { copyText } from '../../ui/copy.tsx'
 import { useKeys } from '../../ui/keys.ts'
 import { showToast } from '../../ui/toast.tsx'
@@ -80,8 +81,33 @@ interface RunKeys {
   chosen: string | undefined
   view: RunSelection['view']
   choose: (id: string) => void
+  /** Opens or folds a row. */
+  toggle: (id: string) => void
   change: (part: Partial<RunSelection>) => void
-  scroller: { show?: (row: number) => void }
+  scroller: Scroller
+}
+
+/** Whether a row is a failed step, or hides one. */
+const hasFailed = (row: TimelineRow): boolean => {
+  if (row.kind === 'loop') return (row.counts.failed ?? 0) > 0
+  if (row.kind !== 'step') return false
+  return row.step.status === 'failed' || (row.fold !== undefined && !row.fold.isOpen && row.fold.failed > 0)
+}
+
+/** What an arrow to the side does to a row: it goes to a place, or opens or folds the row. */
+export const sideways = (
+  rows: readonly TimelineRow[],
+  at: number,
+  to: 'left' | 'right',
+): number | 'toggle' | undefined => {
+  const row = rows[at]
+  const isOpen = row && isOpenRow(row)
+  if (row === undefined || (to === 'right' && isOpen === undefined)) return undefined
+  if (isOpen === (to === 'left')) return 'toggle'
+  if (to === 'right') return at + 1
+  const depth = depthOf(row)
+  const above = rows.slice(0, at).findLastIndex((one) => depthOf(one) < depth)
+  return above < 0 ? undefined : above
 }
 
 /** The place of the next failed step after one, round the end. */
@@ -89,19 +115,35 @@ export const nextFailure = (rows: readonly TimelineRow[], at: number): number | 
   for (let step = 1; step <= rows.length; step++) {
     const place = (at + step) % rows.length
     const row = rows[place]!
-    if (row.kind === 'step' ? row.step.status === 'failed' : row.kind === 'loop' && row.counts.failed) return place
+    if (hasFailed(row)) return place
   }
   return undefined
 }
 
 /** Keys of the page of a run. */
-export const useRunKeys = ({ run, rows, chosen, view, choose, change, scroller }: RunKeys): void => {
+export const useRunKeys = ({ run, rows, chosen, view, choose, toggle, change, scroller }: RunKeys): void => {
   const at = rows.findIndex(({ id }) => id === chosen)
   const go = (to: number | undefined) => {
     const row = to === undefined ? undefined : rows[Math.min(rows.length - 1, Math.max(0, to))]
     if (!row || to === undefined) return
     choose(row.id)
     scroller.show?.(Math.min(rows.length - 1, Math.max(0, to)))
+  }
+  scroller.onKey = (key) => {
+    const row = rows[at]
+    if (key === 'home') go(0)
+    else if (key === 'end') go(rows.length - 1)
+    else if (key === 'enter') {
+      if (row) choose(row.id)
+      // The panel may have to be drawn first.
+      requestAnimationFrame(() =>
+        document.querySelector<HTMLElement>('[aria-label="Parts of the step"] [aria-selected=true]')?.focus(),
+      )
+    } else {
+      const way = sideways(rows, at, key)
+      if (way !== 'toggle') go(way)
+      else if (row) toggle(row.id)
+    }
   }
   const step = chosen === undefined ? undefined : run.steps[chosen]
   const tab = (number: number) => {

@@ -1,4 +1,5 @@
-import { type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
+import { useState } from 'react'
+import { isObserved, type Run, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
 import { useWholeStep } from '../../data/run-query.ts'
 import { asksModel } from '../../parts/conversation/conversation.ts'
 import { Decide } from '../../parts/decide.tsx'
@@ -19,6 +20,7 @@ import { CopyLine } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
+import { AddToDataset } from './add-to-dataset.tsx'
 
 /** Says which event a step waits for, and how to send it. */
 const AwaitedEventBox = ({ place, step }: { place: RunAddress; step: RunStep }) => {
@@ -89,6 +91,7 @@ const Chosen = (props: SidePanelProps) => {
       actions={
         <StepActions
           run={run}
+          place={place}
           step={chosen}
           asked={asksModel(step) ? chosen : undefined}
           mayWrite={mayWrite}
@@ -112,6 +115,7 @@ const Chosen = (props: SidePanelProps) => {
 
 interface StepActionsProps {
   run: Run
+  place: RunAddress
   step: string
   /** The same step, where it asked a model. */
   asked: string | undefined
@@ -123,39 +127,52 @@ interface StepActionsProps {
 const playgroundHref = ({ collection, task, trajectory_id: id }: Run, step: string): string =>
   `/-/playground?${new URLSearchParams({ from: [collection, task, id, step].join('/') })}`
 
-const StepActions = ({ run, step, asked, mayWrite, onRerun }: StepActionsProps) => (
-  <span className="flex shrink-0 gap-1">
-    {asked !== undefined && (
-      <PageLink
-        href={playgroundHref(run, asked)}
-        className={buttonClass('plain')}
-        title="Ask the same in the playground"
-      >
-        Playground
-      </PageLink>
-    )}
-    {mayWrite && run.ended !== null && (
-      <Button icon="again" onClick={() => onRerun({ from: step })} title={`Run again from ${step}`}>
-        From here
-      </Button>
-    )}
-    <Popover
-      label="Commands for this step"
-      button={<Icon name="dots" />}
-      side="left"
-      className="inline-flex size-7 items-center justify-center rounded-m text-muted hover:bg-sunk"
-    >
-      {() => (
-        <div className="flex w-110 max-w-full flex-col gap-3">
-          <p className="text-12 text-muted">Show this step:</p>
-          <CopyLine text={stepCommand(run, step)} />
-          <p className="text-12 text-muted">Run again from it:</p>
-          <CopyLine text={rerunCommand(run, { from: step })} />
-        </div>
+const StepActions = ({ run, place, step, asked, mayWrite, onRerun }: StepActionsProps) => {
+  const [isAdding, setAdding] = useState(false)
+  return (
+    <span className="flex shrink-0 flex-wrap justify-end gap-1">
+      {isAdding && <AddToDataset place={place} step={step} onClose={() => setAdding(false)} />}
+      {asked !== undefined && (
+        <PageLink
+          href={playgroundHref(run, asked)}
+          className={buttonClass('plain')}
+          title="Ask the same in the playground"
+        >
+          Playground
+        </PageLink>
       )}
-    </Popover>
-  </span>
-)
+      {asked !== undefined && mayWrite && run.ended !== null && (
+        <Button icon="plus" onClick={() => setAdding(true)} title="Make an item of a dataset of this call">
+          Dataset
+        </Button>
+      )}
+      {mayWrite && run.ended !== null && !isObserved(run) && (
+        <Button icon="again" onClick={() => onRerun({ from: step })} title={`Run again from ${step}`}>
+          From here
+        </Button>
+      )}
+      <Popover
+        label="Commands for this step"
+        button={<Icon name="dots" />}
+        side="left"
+        className="inline-flex size-7 items-center justify-center rounded-m text-muted hover:bg-sunk"
+      >
+        {() => (
+          <div className="flex w-110 max-w-full flex-col gap-3">
+            <p className="text-12 text-muted">Show this step:</p>
+            <CopyLine text={stepCommand(run, step)} />
+            {!isObserved(run) && (
+              <>
+                <p className="text-12 text-muted">Run again from it:</p>
+                <CopyLine text={rerunCommand(run, { from: step })} />
+              </>
+            )}
+          </div>
+        )}
+      </Popover>
+    </span>
+  )
+}
 
 /** A loop, or a step that did not run. */
 const NoStep = ({ run, chosen, onChoose }: SidePanelProps) => {

@@ -1,4 +1,5 @@
 import { isObject, jsonOrText } from '../../../src/lib/json/json-object.ts'
+import type { RunStep } from '../../data/run.ts'
 import { factsOfMessages, type MessageFacts } from './tool-turns.ts'
 
 /** One part of a message. */
@@ -198,18 +199,21 @@ const shownElsewhere: ReadonlySet<string> = new Set([
   ...['user_prompt_template', 'model_provider', 'provider', 'api_key'],
 ])
 
+const costOf = (usd: unknown): number | null | undefined => (usd === null ? null : numberOf(usd))
+
 /** Activities that ask a model once, and the recorded calls of the gateway. */
 const talking: ReadonlySet<string> = new Set(['litellm_chat', 'litellm_vision', 'gemini_prompt'])
 
-/** Whether a step asked a model something that can be asked again. */
-export const asksModel = ({ activity }: { activity: string }): boolean => talking.has(activity)
+/** Whether a step asked a model something that can be asked again; also one that another program made. */
+export const asksModel = ({ activity, span }: Pick<RunStep, 'activity' | 'span'>): boolean =>
+  span ? span.kind === 'chat' : talking.has(activity)
 
 /**
  * The conversation of a step that asked a model; undefined for any other step. `initParams` are those of the run: a
  * recorded gateway call has its request there.
  */
 export const conversationOf = (
-  step: { activity: string; key: string; inputs: Members; outputs: Members },
+  step: Pick<RunStep, 'activity' | 'key' | 'span' | 'usage' | 'cost_usd'> & { inputs: Members; outputs: Members },
   initParams: Members,
 ): Conversation | undefined => {
   const isRecorded =
@@ -224,8 +228,8 @@ export const conversationOf = (
     provider: textOr(outputs.provider ?? step.inputs.provider, undefined),
     messages: told?.messages ?? [...question, ...answerOf(outputs)],
     asked: told?.asked ?? question.length,
-    tokens: usedTokens(outputs.usage),
-    costUsd: outputs.cost_usd === null ? null : numberOf(outputs.cost_usd),
+    tokens: usedTokens(outputs.usage ?? step.usage),
+    costUsd: costOf(outputs.cost_usd ?? step.cost_usd),
     finish: textOr(outputs.finish_reason, undefined),
     firstTokenMs: numberOf(outputs.first_token_ms),
     totalMs: numberOf(outputs.total_ms),

@@ -1,6 +1,6 @@
 import type { RunStep } from '../../data/run.ts'
 
-const panelNames = ['error', 'input', 'output', 'log', 'config', 'attempts', 'runs'] as const
+const panelNames = ['error', 'input', 'output', 'span', 'log', 'config', 'attempts', 'runs'] as const
 export type PanelName = (typeof panelNames)[number]
 
 /** Activities that start runs of their own. */
@@ -11,6 +11,7 @@ const texts: Record<PanelName, string> = {
   error: 'Error',
   input: 'Input',
   output: 'Output',
+  span: 'Attributes',
   log: 'Log',
   config: 'Config',
   attempts: 'Attempts',
@@ -23,8 +24,10 @@ export const panelTabs = (step: RunStep): { name: PanelName; text: string; count
     error: step.error !== null,
     input: true,
     output: true,
-    log: true,
-    config: true,
+    span: step.span !== undefined,
+    // A span brings events in the place of a log, and nothing here was configured.
+    log: step.span === undefined,
+    config: step.span === undefined,
     attempts: step.attempt > 1,
     runs: startsRuns(step),
   }

@@ -6,10 +6,11 @@ import type { StepAttempt } from '../../../src/model/runs/step-attempts.ts'
 import type { StepCall } from '../../../src/model/runs/step-call.ts'
 import { isCarriedOver, type Run, type RunAddress, type RunStep, type WholeStep } from '../../data/run.ts'
 import { largeValueQuery, stepCallsQuery, useRunLog, useWholeStep } from '../../data/run-query.ts'
+import { countText, usdText } from '../../text/numbers.ts'
 import { clockText, durationText } from '../../text/times.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
-import { type Conversation, conversationOf } from '../conversation/conversation.ts'
+import { asksModel, type Conversation, conversationOf } from '../conversation/conversation.ts'
 import { ConversationView } from '../conversation/conversation-view.tsx'
 import { outputsSoFar } from '../conversation/tool-turns.ts'
 import { jobText } from '../job-text.ts'
@@ -25,6 +26,7 @@ import { TextView } from '../text-view/text-view.tsx'
 import { withPlaces } from '../with-places.ts'
 import { type PanelName, panelTabs, shownPanel } from './panel-tabs.ts'
 import { RunsOfStep } from './runs-of-step.tsx'
+import { SpanView } from './span-view.tsx'
 import { LargeValueBox, largeMembers, type OutputTable, outputTables, ValueBox } from './value-box.tsx'
 
 /** Whether the model of a step may call tools. */
@@ -368,8 +370,8 @@ export const StepPanel = ({ run, place, step, wanted, onSelect, onChoose, action
       <header className="flex items-start gap-2 px-4 pt-3">
         <StatusMark of={statusOfStep(step)} label={statusWord(statusOfStep(step))} className="mt-1" />
         <div className="min-w-0 flex-1">
-          <h2 className="font-semibold text-15 [overflow-wrap:anywhere]">{step.key}</h2>
-          <p className="text-12 text-muted">{factsOf(run, step)}</p>
+          <h2 className="font-semibold text-15 [overflow-wrap:anywhere]">{plainText(step.span?.name ?? step.key)}</h2>
+          <p className="text-12 text-muted [overflow-wrap:anywhere]">{factsOf(run, step)}</p>
         </div>
         {actions}
       </header>
@@ -391,13 +393,24 @@ export const StepPanel = ({ run, place, step, wanted, onSelect, onChoose, action
 const factsOf = (run: Run, step: RunStep): string =>
   [
     step.activity,
+    step.span?.model === undefined ? undefined : plainText(step.span.model),
     step.duration_seconds === null ? undefined : durationText(step.duration_seconds),
+    ...usedText(step),
     step.job ? jobText(step.job) : undefined,
     step.attempt > 1 ? `attempt ${step.attempt}` : undefined,
     isCarriedOver(run, step) ? 'carried over from an earlier run' : undefined,
   ]
     .filter((fact) => fact !== undefined)
     .join(' · ')
+
+/** What a model call used, where no conversation says so. */
+const usedText = (step: RunStep): string[] =>
+  step.usage && !asksModel(step)
+    ? [
+        `${countText(step.usage.prompt_tokens)} in, ${countText(step.usage.completion_tokens)} out`,
+        usdText(step.cost_usd, step.usage.estimated),
+      ]
+    : []
 
 interface BodyProps {
   run: Run
@@ -412,6 +425,7 @@ const Body = ({ run, place, step, shown, onChoose }: BodyProps) => {
   if (shown === 'error') return <ErrorBox error={step.error_detail} message={step.error ?? ''} />
   if (shown === 'log') return <LogOfStep run={run} place={place} step={step.key} />
   if (shown === 'runs') return <RunsOfStep place={place} step={step} />
+  if (shown === 'span') return <SpanView key={step.key} place={place} step={step} />
   if (error && !whole) return <Problem error={error} onRetry={() => void refetch()} />
   if (!whole) return <p className="text-muted">Loading…</p>
   return <WholeBody run={run} place={place} whole={whole} shown={shown} onChoose={onChoose} />

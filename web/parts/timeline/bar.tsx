@@ -31,7 +31,7 @@ const isResting = ({ activity, wait }: Pick<RunStep, 'activity' | 'wait'>): bool
 export const stretchesOf = (step: Timed, now: number): Stretch[] => {
   if (step.status === 'skipped' || step.status === 'pending') return []
   const begun = Date.parse(step.created)
-  const ended = step.ended === null ? Math.max(now, begun) : Date.parse(step.ended)
+  const ended = Math.max(begun, step.ended === null ? now : Date.parse(step.ended))
   const ready = step.ready_at ? Date.parse(step.ready_at) : begun
   const queued: Stretch[] = ready < begun ? [{ kind: 'wait', from: ready, to: begun }] : []
   if (isResting(step)) return [...queued, { kind: 'rest', from: begun, to: ended }]

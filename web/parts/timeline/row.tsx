@@ -1,13 +1,16 @@
 import { memo, useMemo } from 'react'
 import { isCarriedOver, type Run, type RunStep, stepsInOrder } from '../../data/run.ts'
+import { countText, usdText } from '../../text/numbers.ts'
 import { durationText } from '../../text/times.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { leadingStatus } from '../graph/run-graph.ts'
 import { jobText } from '../job-text.ts'
+import { plainText } from '../log/plain-text.ts'
 import { failedShare, statusOfStep } from '../status-of-step.ts'
 import { Bar, extentOf, type Stretch, stretchesOf } from './bar.tsx'
-import type { StatusCounts, TimelineRow } from './rows.ts'
+import { depthOf, isOpenRow, type StatusCounts, type TimelineRow } from './rows.ts'
+import { usedBy } from './span-tree.ts'
 import { makeTimeScale, type Span, type TimeScale } from './time-scale.ts'
 
 /** The steps of a run over time. */
@@ -63,13 +66,16 @@ const joinedStretches = (steps: readonly RunStep[], { stretches }: Lanes, most =
 }
 
 export const rowHeight = 28
-/** Columns of a row: its name, its bar, its duration. */
-export const rowGrid = 'grid grid-cols-[clamp(8rem,34%,18rem)_minmax(0,1fr)_4.5rem] gap-2'
+/** Columns of a row: its name, its bar, its duration; before that its tokens and its cost where `hasUsage`. */
+export const rowGrid = (hasUsage: boolean): string =>
+  hasUsage
+    ? 'grid grid-cols-[clamp(8rem,40%,22rem)_minmax(0,1fr)_3rem_4rem_4.5rem] gap-2'
+    : 'grid grid-cols-[clamp(8rem,34%,18rem)_minmax(0,1fr)_4.5rem] gap-2'
 
 interface RowProps {
   row: TimelineRow
   place: number
-  count: number
+  hasUsage: boolean
   lanes: Lanes
   scale: TimeScale
   isChosen: boolean
@@ -80,8 +86,9 @@ interface RowProps {
 
 /** One line of the timeline. */
 export const TimelineLine = memo(
-  ({ row, place, count, lanes, scale, isChosen, isEnded, onChoose, onOpen }: RowProps) => {
-    const depth = row.kind === 'step' ? row.depth : 0
+  ({ row, place, hasUsage, lanes, scale, isChosen, isEnded, onChoose, onOpen }: RowProps) => {
+    const depth = depthOf(row)
+    const isOpen = isOpenRow(row)
     const status =
       row.kind === 'step'
         ? statusOfStep(row.step)
@@ -91,31 +98,49 @@ export const TimelineLine = memo(
             ? 'skipped'
             : 'pending'
     return (
-      // biome-ignore lint/a11y/useKeyWithClickEvents: the tree around it takes the keys
+      // biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it takes the keys
       <div
-        id={`row-${row.id}`}
-        role="treeitem"
+        id={`row-${place}`}
+        role="row"
         tabIndex={-1}
         aria-selected={isChosen}
         aria-level={depth + 1}
-        aria-posinset={place + 1}
-        aria-setsize={count}
-        aria-expanded={row.kind === 'loop' ? row.isOpen : undefined}
+        aria-rowindex={place + 1}
+        aria-expanded={isOpen}
         onClick={() => {
           onChoose(row.id)
           if (row.kind === 'loop') onOpen(row.id)
         }}
-        className={`${rowGrid} contain-strict absolute inset-x-0 cursor-default items-center px-4 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
+        className={`${rowGrid(hasUsage)} contain-strict absolute inset-x-0 cursor-default items-center px-4 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
         style={{ top: place * rowHeight, height: rowHeight }}
       >
-        <span className="flex min-w-0 items-center gap-2" style={{ paddingLeft: depth * 16 }}>
-          {row.kind === 'loop' ? <Icon name={row.isOpen ? 'down' : 'right'} className="-ml-1 text-muted" /> : null}
+        <span
+          role="gridcell"
+          className="flex min-w-0 items-center gap-2"
+          // However deep it is, its name can be read.
+          style={{ paddingLeft: `min(${depth * 14}px, 45%)` }}
+        >
+          {isOpen !== undefined && (
+            // biome-ignore lint/a11y/noStaticElementInteractions: a place to click; the arrows of the grid do the same
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the same
+            <span
+              className="-my-1 -mr-1 -ml-1.5 shrink-0 py-1 text-muted"
+              onClick={(event) => {
+                event.stopPropagation()
+                onChoose(row.id)
+                onOpen(row.id)
+              }}
+            >
+              <Icon name={isOpen ? 'down' : 'right'} />
+            </span>
+          )}
           <StatusMark of={status} label={statusWord(status)} />
           <span className="flex min-w-0 items-baseline gap-2">
             <Name row={row} />
           </span>
         </span>
         <RowBar row={row} lanes={lanes} scale={scale} status={status} />
+        {hasUsage && <RowUsage row={row} />}
         <RowTime row={row} lanes={lanes} isEnded={isEnded} />
       </div>
     )
@@ -132,8 +157,16 @@ const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
   worker: 'for a worker',
 }
 
-const noteText = ({ activity, progress, job, wait }: RunStep): string =>
-  progress ? progressText(progress) : job ? jobText(job) : wait ? waits[wait.for] : activity
+const noteText = ({ activity, progress, job, wait, span }: RunStep): string => {
+  if (progress) return progressText(progress)
+  if (job) return jobText(job)
+  if (wait) return waits[wait.for]
+  if (!span) return activity
+  // Many libraries name a span after these.
+  return [span.kind, span.model]
+    .filter((one) => one !== undefined && one !== 'span' && !span.name.includes(one))
+    .join(' · ')
+}
 
 const Name = ({ row }: { row: TimelineRow }) => {
   if (row.kind === 'pending') return <span className="truncate text-muted">{row.name}</span>
@@ -149,11 +182,17 @@ const Name = ({ row }: { row: TimelineRow }) => {
       </>
     )
   }
-  const { step } = row
+  const { step, fold } = row
   return (
     <>
-      <span className="max-w-full shrink-0 truncate">{step.key}</span>
-      <span className="truncate text-12 text-muted">{noteText(step)}</span>
+      <span className="max-w-full shrink-0 truncate">{plainText(step.span?.name ?? step.key)}</span>
+      {fold && !fold.isOpen && (
+        <span className="shrink-0 text-12 text-muted">
+          +{fold.steps}
+          {fold.failed > 0 && <span className="text-bad"> {fold.failed} ✕</span>}
+        </span>
+      )}
+      <span className="truncate text-12 text-muted">{plainText(noteText(step))}</span>
     </>
   )
 }
@@ -192,9 +231,26 @@ const RowBar = ({ row, lanes, scale, status }: Pick<RowProps, 'row' | 'lanes' | 
   }, [row, lanes])
   const failed = row.kind === 'step' ? failedShare(row.step) : 0
   return (
-    <span className="relative h-full">
+    <span role="gridcell" className="relative h-full">
       <Bar stretches={stretches} scale={scale} status={status} failed={failed} />
     </span>
+  )
+}
+
+/** Tokens and cost of a model call; of a span around calls, paler, those of all of them. */
+const RowUsage = ({ row }: Pick<RowProps, 'row'>) => {
+  const own = row.kind === 'step' ? usedBy(row.step) : undefined
+  const used = own ?? (row.kind === 'step' ? row.fold?.used : undefined)
+  const look = `truncate text-right text-12 tabular-nums ${own ? 'text-muted' : 'text-faint'}`
+  return (
+    <>
+      <span role="gridcell" className={look}>
+        {used && countText(used.tokens)}
+      </span>
+      <span role="gridcell" className={look}>
+        {used && usdText(used.costUsd)}
+      </span>
+    </>
   )
 }
 
@@ -212,5 +268,9 @@ const RowTime = ({ row, lanes, isEnded }: Pick<RowProps, 'row' | 'lanes' | 'isEn
     const extent = extentOf(stretches.filter(({ kind }) => kind !== 'wait'))
     return durationText(step.duration_seconds ?? (extent ? (extent.to - extent.from) / 1000 : null))
   }
-  return <span className="truncate text-right text-12 text-muted">{text()}</span>
+  return (
+    <span role="gridcell" className="truncate text-right text-12 text-muted">
+      {text()}
+    </span>
+  )
 }

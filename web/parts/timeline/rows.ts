@@ -1,5 +1,6 @@
 import type { RunStep } from '../../data/run.ts'
 import { type ShownStep, statusOfStep } from '../status-of-step.ts'
+import { isTrace, type StepsBelow, spanTree, stepsAbove } from './span-tree.ts'
 
 /** A recorded step name: the step's name in the workflow, and its turn in a loop. */
 interface TurnName {
@@ -52,11 +53,22 @@ export const loopsOf = (steps: readonly Pick<RunStep, 'key' | 'activity'>[], lis
 /** How many steps or child runs have each status. */
 export type StatusCounts = Partial<Record<string, number>>
 
+/** Of a span with others below it. */
+interface SpanFold extends StepsBelow {
+  isOpen: boolean
+}
+
 /** A line of the timeline. */
 export type TimelineRow =
-  | { kind: 'step'; id: string; step: RunStep; depth: number }
+  | { kind: 'step'; id: string; step: RunStep; depth: number; fold?: SpanFold }
   | { kind: 'loop'; id: string; name: string; turns: number; steps: RunStep[]; counts: StatusCounts; isOpen: boolean }
   | { kind: 'pending'; id: string; name: string }
+
+/** Whether what is below a row is shown; undefined where there is nothing. */
+export const isOpenRow = (row: TimelineRow): boolean | undefined =>
+  row.kind === 'loop' ? row.isOpen : row.kind === 'step' ? row.fold?.isOpen : undefined
+
+export const depthOf = (row: TimelineRow): number => (row.kind === 'step' ? row.depth : 0)
 
 export const countStatuses = (steps: readonly ShownStep[]): StatusCounts => {
   const counts: StatusCounts = {}
@@ -72,13 +84,28 @@ export const loopId = (loop: Pick<Loop, 'counter'>): string => `:${loop.counter}
 
 /**
  * Rows for the steps of a run: a loop that went round is one row until it is opened, and what is still to come follows at
- * the end. `opened` has the ids of open loops.
+ * the end. Spans of a trace stand open below one another. `toggled` has the ids of opened loops and folded spans.
  */
 export const timelineRows = (
   steps: readonly RunStep[],
   total: readonly string[],
-  opened: ReadonlySet<string>,
-): TimelineRow[] => {
+  toggled: ReadonlySet<string>,
+): TimelineRow[] => (isTrace(steps) ? spanRows(steps, toggled) : stepRows(steps, total, toggled))
+
+const spanRows = (steps: readonly RunStep[], folded: ReadonlySet<string>): TimelineRow[] => {
+  const tree = spanTree(steps)
+  const rows: TimelineRow[] = []
+  for (let at = 0; at < tree.length; at++) {
+    const { step, depth, below } = tree[at]!
+    const isOpen = !folded.has(step.key)
+    const fold = below.steps === 0 ? {} : { fold: { isOpen, ...below } }
+    rows.push({ kind: 'step', id: step.key, step, depth, ...fold })
+    if (!isOpen) at += below.steps
+  }
+  return rows
+}
+
+const stepRows = (steps: readonly RunStep[], total: readonly string[], opened: ReadonlySet<string>): TimelineRow[] => {
   const rows: TimelineRow[] = []
   const loops = loopsOf(steps, new Set(total))
   let loopAt = 0
@@ -111,6 +138,21 @@ const loopRows = (loop: Loop, steps: RunStep[], opened: ReadonlySet<string>): Ti
     isOpen,
   }
   return isOpen ? [head, ...steps.map((step): TimelineRow => ({ kind: 'step', id: step.key, step, depth: 1 }))] : [head]
+}
+
+/** The rows that are toggled so that a step is among them: its loop is open, and so is each span above it. */
+export const toggledFor = (
+  key: string,
+  toggled: ReadonlySet<string>,
+  run: { steps: readonly RunStep[]; total: readonly string[] },
+): ReadonlySet<string> => {
+  if (isTrace(run.steps)) {
+    if (toggled.size === 0) return toggled
+    const above = new Set(stepsAbove(spanTree(run.steps), key))
+    return new Set([...toggled].filter((id) => !above.has(id)))
+  }
+  const around = loopAround(key, run.steps, run.total)
+  return around === undefined ? toggled : new Set([...toggled, around])
 }
 
 /** The loop whose row stands for a step while that loop is closed; undefined for a step outside of loops. */

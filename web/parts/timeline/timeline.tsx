@@ -2,7 +2,7 @@ import { type KeyboardEvent, memo, type PointerEvent, useMemo, useRef, useState 
 import { useNarrow } from '../../data/browser.ts'
 import { useNowWith } from '../../data/clock.ts'
 import { useRows } from '../../data/rows.ts'
-import { isOpen, type Run } from '../../data/run.ts'
+import { isOpen, type Run, stepsInOrder } from '../../data/run.ts'
 import { durationText } from '../../text/times.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { withPlaces } from '../with-places.ts'
@@ -159,14 +159,31 @@ const Handle = ({ name, at, scale, onMove }: HandleProps) => {
   )
 }
 
+/** What the keys of a page and its timeline tell each other. */
+export interface Scroller {
+  /** Scrolls to a row, and takes the focus. */
+  show?: (row: number) => void
+  /** Called for keys of a tree grid that are pressed in the timeline. */
+  onKey?: (key: GridKey) => void
+}
+
+type GridKey = 'left' | 'right' | 'home' | 'end' | 'enter'
+
+const gridKeys: Partial<Record<string, GridKey>> = {
+  ArrowLeft: 'left',
+  ArrowRight: 'right',
+  Home: 'home',
+  End: 'end',
+  Enter: 'enter',
+}
+
 interface TimelineProps {
   run: Run
   rows: readonly TimelineRow[]
   chosen: string | undefined
   onChoose: (id: string) => void
   onOpen: (id: string) => void
-  /** Gets a function that scrolls to a row. */
-  scroller: { show?: (row: number) => void }
+  scroller: Scroller
 }
 
 /** The steps of a run over time: where it waited, worked and failed. */
@@ -181,14 +198,17 @@ const TimelineAt = ({ run, rows, chosen, onChoose, onOpen, scroller, now }: Time
   const [range, setRange] = useState<ShownPart>(wholeRange)
   const lanes = useMemo(() => lanesOf(run, now), [run, now])
   const scale = useMemo(() => scaleOfPart(lanes, range), [lanes, range])
+  const isNarrow = useNarrow()
+  const hasUsage = useMemo(() => !isNarrow && stepsInOrder(run).some(({ usage }) => usage), [run, isNarrow])
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <Head lanes={lanes} scale={scale} range={range} setRange={setRange} />
+      <Head lanes={lanes} scale={scale} range={range} setRange={setRange} hasUsage={hasUsage} isNarrow={isNarrow} />
       <Lines
         rows={rows}
         chosen={chosen}
         lanes={lanes}
         scale={scale}
+        hasUsage={hasUsage}
         isEnded={!isOpen(run)}
         onChoose={onChoose}
         onOpen={onOpen}
@@ -198,30 +218,47 @@ const TimelineAt = ({ run, rows, chosen, onChoose, onOpen, scroller, now }: Time
   )
 }
 
-type LinesProps = Omit<TimelineProps, 'run'> & { lanes: Lanes; scale: TimeScale; isEnded: boolean }
+type LinesProps = Omit<TimelineProps, 'run'> & {
+  lanes: Lanes
+  scale: TimeScale
+  hasUsage: boolean
+  isEnded: boolean
+}
 
 /** The rows in view. A scroll renders these alone: the strip above them has about a hundred elements. */
-const Lines = ({ rows, chosen, lanes, scale, isEnded, onChoose, onOpen, scroller }: LinesProps) => {
-  const { box, first, last, total, keyOf, show } = useRows(rows.length, rowHeight)
-  scroller.show = show
+const Lines = ({ rows, chosen, lanes, scale, hasUsage, isEnded, onChoose, onOpen, scroller }: LinesProps) => {
+  const { box, node, first, last, total, keyOf, show } = useRows(rows.length, rowHeight)
+  scroller.show = (row) => {
+    show(row)
+    node?.focus({ preventScroll: true })
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    const key = event.altKey || event.ctrlKey || event.metaKey ? undefined : gridKeys[event.key]
+    if (key === undefined) return
+    event.preventDefault()
+    event.stopPropagation()
+    scroller.onKey?.(key)
+  }
   const at = useMemo(() => rows.findIndex(({ id }) => id === chosen), [rows, chosen])
   return (
     <div
       ref={box}
-      role="tree"
+      role="treegrid"
       tabIndex={0}
       aria-label="Steps"
-      aria-activedescendant={at >= first && at < last ? `row-${chosen}` : undefined}
+      aria-rowcount={rows.length}
+      aria-activedescendant={at >= first && at < last ? `row-${at}` : undefined}
+      onKeyDown={onKeyDown}
       className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden outline-offset-[-2px]"
     >
       <div className="relative" style={{ height: total }}>
-        <Folds scale={scale} />
+        <Folds scale={scale} hasUsage={hasUsage} />
         {rows.slice(first, last).map((row, index) => (
           <TimelineLine
             key={keyOf(first + index)}
             row={row}
             place={first + index}
-            count={rows.length}
+            hasUsage={hasUsage}
             lanes={lanes}
             scale={scale}
             isChosen={row.id === chosen}
@@ -240,25 +277,27 @@ interface HeadProps {
   scale: TimeScale
   range: ShownPart
   setRange: (range: ShownPart) => void
+  hasUsage: boolean
+  isNarrow: boolean
 }
 
 /** The strip of the whole run, and the times of the part that is shown. */
-const Head = memo(({ lanes, scale, range, setRange }: HeadProps) => {
+const Head = memo(({ lanes, scale, range, setRange, hasUsage, isNarrow }: HeadProps) => {
   const { busy, scale: whole } = lanes
   const columns = useMemo(() => densityOf(busy, (moment) => whole.at(moment), stripColumns), [busy, whole])
   const isWhole = range.from === 0 && range.to === 1
-  const isNarrow = useNarrow()
   return (
     <div className="border-line border-b">
-      <div className={`${rowGrid} items-center px-4 pt-2`}>
+      <div className={`${rowGrid(hasUsage)} items-center px-4 pt-2`}>
         <span className="flex items-center gap-1 text-12 text-muted">
           {isWhole ? 'Whole run' : 'Part of the run'}
           {!isWhole && <IconButton icon="cross" label="Show the whole run" onClick={() => setRange(wholeRange)} />}
         </span>
         <Brush scale={whole} columns={columns} range={range} onChange={setRange} />
+        {hasUsage && <span className="col-span-2" />}
         <span className="text-right text-12 text-muted">{durationText((whole.to - whole.from) / 1000)}</span>
       </div>
-      <div className={`${rowGrid} h-6 px-4 text-11 text-faint`}>
+      <div className={`${rowGrid(hasUsage)} h-6 px-4 text-11 text-faint`}>
         <span />
         <span className="relative">
           {(isNarrow ? ticksOf(scale, 3, 0.3) : ticksOf(scale)).map((tick) => (
@@ -271,6 +310,12 @@ const Head = memo(({ lanes, scale, range, setRange }: HeadProps) => {
             </span>
           ))}
         </span>
+        {hasUsage && (
+          <>
+            <span className="pt-1 text-right">tokens</span>
+            <span className="pt-1 text-right">cost</span>
+          </>
+        )}
         <span />
       </div>
     </div>
@@ -278,9 +323,9 @@ const Head = memo(({ lanes, scale, range, setRange }: HeadProps) => {
 })
 
 /** Where nothing happened for long: a narrow band in the place of the time that it took. */
-const Folds = ({ scale }: { scale: TimeScale }) =>
+const Folds = ({ scale, hasUsage }: { scale: TimeScale; hasUsage: boolean }) =>
   scale.folds.length === 0 ? null : (
-    <div className={`${rowGrid} pointer-events-none absolute inset-0 px-4`}>
+    <div className={`${rowGrid(hasUsage)} pointer-events-none absolute inset-0 px-4`}>
       <span />
       <span className="relative mx-1">
         {scale.folds.map((fold) => (
