@@ -85,6 +85,8 @@ export type Ticket = Pick<
   databaseAway: boolean
   /** Settings of its collection; those that were never set are missing. */
   settings: Partial<CollectionSettings>
+  /** The deployment that was asked last, if its model has several. */
+  deployment?: string | undefined
   /** Models that failed before. */
   attempts: FailedAttempt[]
   /** The use of a trial. */
@@ -195,6 +197,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   error: outcome.error,
   answer: outcome.answer,
   cached: ticket.cached,
+  deployment: ticket.deployment,
   attempts: ticket.attempts,
   isBudgeted: ticket.settings.budget != null,
   startedMs: ticket.startedMs,
@@ -219,5 +222,6 @@ export const ticketHeaders = (
   if (!ticket.provider) return headers
   headers['x-jetty-provider'] = ticket.provider.id
   headers['x-jetty-model'] = headerText(ticket.model, 200)
+  if (ticket.deployment !== undefined) headers['x-jetty-deployment'] = headerText(ticket.deployment, 100)
   return headers
 }

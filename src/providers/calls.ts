@@ -239,6 +239,7 @@ export const makeCalls = (
     const wire = target.native ? openAiWire : target.provider.wire
     return [await wire.load(), call]
   }
+  const triesOf = ({ tries = ways.limits.tries }: ModelCaller) => ({ tries })
   const asked = (model: string, { provider, key }: ChatOptions = {}): Asked => ({ model, provider, key })
   const inJsonMode = makeJsonMode()
   const inSchemaMode = makeSchemaMode(inJsonMode)
@@ -247,7 +248,7 @@ export const makeCalls = (
   return {
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const complete = (sent: ChatRequest) => withRetries(() => wire.complete(sent, call), ways.limits, caller)
+      const complete = (sent: ChatRequest) => withRetries(() => wire.complete(sent, call), triesOf(caller), caller)
       const { completion, warnings } = await (chosen?.schema
         ? inSchemaMode({ request, schema: chosen.schema }, call, complete)
         : chosen?.prefersJson
@@ -267,18 +268,22 @@ export const makeCalls = (
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
       const { stream_options: options, ...plain } = request
       const asking = { ...plain, stream_options: { ...(isObject(options) && options), include_usage: true } }
-      const open = (sent: ChatRequest) => withRetries(() => wire.stream(sent, call), ways.limits, caller)
+      const open = (sent: ChatRequest) => withRetries(() => wire.stream(sent, call), triesOf(caller), caller)
       const { chunks, warnings } = await askForUsage(call, { asking, plain }, open)
       return { ...answeredBy(call), warnings, chunks }
     },
     async embed(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'embeddings')
-      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), ways.limits, caller)
+      const { embeddings, usage, warnings } = await withRetries(
+        () => wire.embed(request, call),
+        triesOf(caller),
+        caller,
+      )
       return { embeddings, ...answeredBy(call), usage, cost_usd: await chargeFor(call, usage), warnings }
     },
     async image(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'images')
-      const drawn = await withRetries(() => wire.draw(request, call), ways.limits, caller)
+      const drawn = await withRetries(() => wire.draw(request, call), triesOf(caller), caller)
       const { images, text, usage, stated_cost: stated, warnings } = drawn
       return { images, text, ...answeredBy(call), usage, cost_usd: await chargeFor(call, usage, stated), warnings }
     },

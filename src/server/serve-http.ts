@@ -47,6 +47,7 @@ const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
   firstByteSeconds: settings.modelFirstByteSeconds,
   idleSeconds: settings.modelIdleSeconds,
   fallbackSeconds: settings.modelFallbackSeconds,
+  coolDownSeconds: settings.deploymentCoolDownSeconds,
   bodyValues: settings.maxBodyValues,
   keptBytes: settings.recordedAnswerBytes,
   roomBytes: settings.openAnswersBytes,

@@ -7,7 +7,7 @@ import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { ModelCaller } from '../../model/gateway/chat.ts'
 import { isGoogle, type Shape } from '../../model/gateway/shape.ts'
 import { type FallbackOptions, mayFallBack, withFallback } from '../../providers/fallback.ts'
-import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
+import { type LookUpVariable, type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import { refusalIn, type UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../providers/upstream/call-upstream.ts'
 import { rerankAnswer, rerankBody } from '../../providers/upstream/convert/rerank.ts'
@@ -23,6 +23,7 @@ import { type AskedCall, askedOf, askingBody, nativeBody, upstreamBody } from '.
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
 import { makeAskConverted } from './ask-converted.ts'
+import { type Candidate, type Deployment, deploymentName, makeDeployments } from './deployments.ts'
 
 type Refused = Extract<UpstreamAnswer, { kind: 'refused' }>
 
@@ -61,6 +62,8 @@ export interface AskDeps {
   cache: AnswerCache
   limits: UpstreamLimits & {
     fallbackSeconds: number
+    /** How long a deployment gets no calls after a failure. */
+    coolDownSeconds: number
     /** Maximum values of a body that is converted, as `JETTY_MAX_BODY_VALUES` counts them. */
     bodyValues: number
   }
@@ -73,6 +76,8 @@ interface ToAsk {
   environment: Environment
   headers: IncomingHttpHeaders
   stop: Stop
+  /** Attempts while failures pass. */
+  tries: number
 }
 
 /** An answer of up to this size is waited for: it can then be checked, tried again, and sent with its length. */
@@ -85,11 +90,11 @@ const waitsFor = (shape: Shape): number =>
   shape === 'speech' ? 0 : shape === 'rerank' ? waitForRankBytes : waitForBytes
 
 /** Every key that the provider may have been called with: some providers take more than one. */
-const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string[] => {
+const keysOf = ({ key, provider }: ModelRoute, env: LookUpVariable): string[] => {
   const [name, ...more] = provider.keys
-  const isOnly = key !== undefined && more.length === 0 && name !== undefined && environment.get(name) === key
+  const isOnly = key !== undefined && more.length === 0 && name !== undefined && env(name) === key
   if (isOnly) return key === lentKeyPlaceholder ? [] : [key]
-  const others = provider.keys.flatMap((name) => environment.get(name)?.trim() ?? [])
+  const others = provider.keys.flatMap((name) => env(name)?.trim() ?? [])
   return [...new Set([...(key === undefined ? [] : [key]), ...others])].filter((one) => one !== lentKeyPlaceholder)
 }
 
@@ -130,9 +135,15 @@ const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: Upstream
       waitForBytes: waitsFor(shape),
       isJson: !isPlain,
     },
-    limits,
+    { ...limits, tries: call.tries },
     call.stop,
   )
+}
+
+/** The names of candidates in the record of those that failed. */
+const labelsOf = ([first, ...rest]: readonly Candidate[]): [string, ...string[]] => {
+  const label = ({ model, deployment }: Candidate): string => (deployment ? deploymentName(deployment) : model)
+  return [first ? label(first) : '', ...rest.map(label)]
 }
 
 /**
@@ -143,6 +154,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const askConverted = makeAskConverted(models, limits.bodyValues)
   const askForUsage = makeUsageQuestion()
   const redactorFor = makeKeyRedactors()
+  const deployments = makeDeployments(limits)
 
   /** Sends the client's bytes, with a question for the usage of a stream. */
   const askNative = async (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
@@ -173,11 +185,14 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     return replayed(kept)
   }
 
-  const askOne = async (call: ToAsk): Promise<UpstreamAnswer> => {
+  /** Asks one model, of which `renamed` are the variables to use in the place of others. */
+  const askOne = async (call: ToAsk, renamed: Deployment['variables']): Promise<UpstreamAnswer> => {
     const { ticket, asked, environment, stop } = call
     const { shape, place, settings } = ticket
+    const env: LookUpVariable = renamed ? (name) => environment.get(renamed[name] ?? name) : environment.get
     const caller: Omit<ModelCaller, 'signal'> = {
-      env: environment.get,
+      env,
+      tries: call.tries,
       lent: environment.lent,
       admit: async (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
       allowedHosts: settings.allowed_hosts ?? undefined,
@@ -191,15 +206,30 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const answer = await (route.native
       ? askNative(route, call)
       : askConverted(ticket.shape, route, asked, { ...caller, signal: stop.signal }))
-    return redactAnswer(answer, redactorFor(keysOf(route, environment)))
+    return redactAnswer(answer, redactorFor(keysOf(route, env)))
   }
 
-  return (call: ToAsk): Promise<UpstreamAnswer> => {
+  return (call: Omit<ToAsk, 'tries'>): Promise<UpstreamAnswer> => {
     const { ticket, asked } = call
-    const others = asked.block.fallback_models ?? ticket.settings.fallback_models ?? []
-    const askModel = (model: string, place: number) =>
-      askOne(place === 0 ? call : { ...call, asked: askedOf(asked, model) })
-    const answer = askWithFallbacks([asked.model, ...others], askModel, {
+    const { collectionId } = ticket.place
+    const named = [asked.model, ...(asked.block.fallback_models ?? ticket.settings.fallback_models ?? [])]
+    // A provider that the call names is meant as it is.
+    const isChosen = asked.block.model_provider !== undefined
+    const candidates = named.flatMap((model, at): Candidate[] =>
+      at === 0 && isChosen ? [{ model }] : deployments.candidatesOf(collectionId, model, ticket.settings),
+    )
+    const askCandidate = async (_: string, at: number): Promise<UpstreamAnswer> => {
+      const { model, deployment } = candidates[at] ?? { model: asked.model }
+      const target = deployment?.target ?? model
+      // While the model has another deployment, that is asked at once instead of this one again.
+      const hasOther = deployment !== undefined && candidates[at + 1]?.model === model
+      const asking = target === asked.model ? asked : askedOf(asked, target)
+      const one = { ...call, asked: asking, tries: hasOther ? 1 : limits.tries }
+      ticket.deployment = deployment && deploymentName(deployment)
+      const ask = () => askOne(one, deployment?.variables)
+      return deployment ? deployments.ask(collectionId, deployment, ask) : ask()
+    }
+    const answer = askWithFallbacks(labelsOf(candidates), askCandidate, {
       seconds: limits.fallbackSeconds,
       onFallback: (failed) => ticket.attempts.push({ ...failed, message: ticket.scrub.text(failed.message) }),
     })

@@ -39,6 +39,8 @@ export interface FinishedCall {
     | { kind: 'events'; data: string[]; truncated: boolean }
     | { kind: 'bytes'; bytes: Buffer; type: string; truncated: boolean }
     | null
+  /** The deployment that answered, if its model has several. */
+  deployment?: string | undefined
   /** Models that failed before the one that answered. */
   attempts?: readonly FailedAttempt[]
   /** Whether its collection has a budget: its cost then counts even if the provider counted nothing. */

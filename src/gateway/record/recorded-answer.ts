@@ -548,6 +548,7 @@ export const recordedAnswer = async (
     first_token_ms: call.firstByteMs === null ? null : Math.max(0, call.firstByteMs - call.startedMs),
     total_ms: Math.max(0, call.endedMs - call.startedMs),
     cached: call.cached || undefined,
+    deployment: call.deployment,
     attempts: call.attempts?.length ? call.attempts : undefined,
     truncated: answer.truncated || undefined,
     http_status: call.httpStatus !== null && call.httpStatus >= 300 ? call.httpStatus : undefined,

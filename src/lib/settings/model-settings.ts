@@ -95,6 +95,14 @@ export const modelSettings = {
     example: '30',
     schema: seconds(),
   }),
+  deploymentCoolDownSeconds: setting({
+    variable: 'JETTY_DEPLOYMENT_COOLDOWN_SECONDS',
+    description:
+      'How long a deployment of a model gets no calls after 429, a status of 500 or above or no answer, if its provider does not say how long.',
+    default: '30',
+    example: '120',
+    schema: seconds(),
+  }),
   cacheSeconds: setting({
     variable: 'JETTY_CACHE_SECONDS',
     description: 'How long a cached answer of a model is used, in collections that cache gateway calls.',

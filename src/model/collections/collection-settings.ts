@@ -37,6 +37,30 @@ const strict: z.core.$ZodObjectParams = {
   error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown member ${quoted(issue.keys)}` : undefined),
 }
 
+const modelName = z.string().trim().min(1).max(300)
+
+const deployment = z.strictObject(
+  {
+    model: modelName.describe('The model as clients name it.'),
+    name: z.string().trim().min(1).max(100).optional().describe('Name of the deployment in records and headers.'),
+    target: modelName.optional().describe('The model to ask, such as `azure/prod-eu`. Default: `model`.'),
+    variables: z
+      .record(variable, variable)
+      .refine((map) => Object.keys(map).length <= 10, { error: 'Must have 10 variables at most' })
+      .optional()
+      .describe(
+        'Environment variables to use in the place of others: `{"OPENAI_API_KEY": "OPENAI_API_KEY_EU"}`. They may hold keys, addresses and regions.',
+      ),
+    weight: z
+      .number()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe('Share of the calls, compared with the other deployments of the model. 0: none. Default: 1.'),
+  },
+  strict,
+)
+
 /** An absent or null limit means unlimited. */
 const budget = z
   .strictObject(
@@ -93,6 +117,21 @@ const table = {
       .max(10)
       .nullable()
       .describe('Fallback models, in this order, for calls whose own model cannot answer. null: none.'),
+  ),
+  deployments: bound(
+    'fixed',
+    z
+      .array(deployment)
+      .max(100)
+      .nullable()
+      .describe('Several keys, addresses or providers of a model, among which gateway calls are spread. null: none.'),
+  ),
+  deployment_choice: bound(
+    'fixed',
+    z
+      .enum(['weight', 'latency'])
+      .nullable()
+      .describe('How a deployment is chosen: by weight, or the one that answered fastest lately. null: by weight.'),
   ),
   budget: bound('at_most', budget.nullable().describe('Daily budget of model calls. null: no limit.')),
   run_budget: bound(

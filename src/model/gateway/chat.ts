@@ -155,6 +155,8 @@ export interface ModelCaller {
   onFallback?(failed: FailedAttempt): void
   /** Reserves memory for an answer as it arrives; undefined when it is available at once. */
   room?: ((bytes: number) => Promise<void> | undefined) | undefined
+  /** Attempts while failures pass; those of the server when absent. */
+  tries?: number | undefined
   signal: AbortSignal
 }
 

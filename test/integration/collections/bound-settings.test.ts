@@ -28,6 +28,8 @@ const cases: Record<SettingName, Case> = {
   record_calls: { operator: true, looser: [false] },
   cache_calls: { operator: false, looser: [true] },
   fallback_models: { operator: ['scripted/echo'], looser: [['scripted/other'], []] },
+  deployments: { operator: [{ model: 'gpt-4o-mini', weight: 2 }], looser: [[], [{ model: 'gpt-4o-mini' }]] },
+  deployment_choice: { operator: 'latency', looser: ['weight'] },
   budget: {
     operator: { usd_per_day: 5, tokens_per_day: null },
     tighter: {
