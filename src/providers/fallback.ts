@@ -17,6 +17,8 @@ export const mayFallBack = (error: unknown): boolean => {
 export interface FallbackOptions {
   /** After this time no further model is asked. */
   seconds: number
+  /** Whether the next model may be asked after a failure of the one at this place. Default: `mayFallBack`. */
+  passes?(error: unknown, place: number): boolean
   /** Called for each model that failed, before the next one is asked. */
   onFallback?(failed: FailedAttempt): void
 }
@@ -28,7 +30,7 @@ export interface FallbackOptions {
 export const withFallback = async <Answer>(
   models: readonly [string, ...string[]],
   ask: (model: string, place: number) => Promise<Answer>,
-  { seconds, onFallback }: FallbackOptions,
+  { seconds, passes = mayFallBack, onFallback }: FallbackOptions,
 ): Promise<Answer> => {
   const until = performance.now() + seconds * 1000
   for (const [place, model] of models.entries()) {
@@ -36,7 +38,7 @@ export const withFallback = async <Answer>(
       return await ask(model, place)
     } catch (error) {
       const isLast = place === models.length - 1
-      if (isLast || !mayFallBack(error) || performance.now() >= until) throw error
+      if (isLast || !passes(error, place) || performance.now() >= until) throw error
       const { code, message } = error as AppError
       onFallback?.({ model, code, message })
     }

@@ -23,7 +23,7 @@ import { type AskedCall, askedOf, askingBody, nativeBody, upstreamBody } from '.
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
 import { makeAskConverted } from './ask-converted.ts'
-import { type Candidate, type Deployment, deploymentName, makeDeployments } from './deployments.ts'
+import { type Candidate, type Deployment, deploymentName, makeDeployments, refusesKey } from './deployments.ts'
 
 type Refused = Extract<UpstreamAnswer, { kind: 'refused' }>
 
@@ -36,13 +36,14 @@ export const askWithFallbacks = async (
   ask: (model: string, place: number) => Promise<UpstreamAnswer>,
   options: FallbackOptions,
 ): Promise<UpstreamAnswer> => {
+  const { passes = mayFallBack } = options
   const refusals = new Map<AppError, Refused>()
   try {
     return await withFallback(
       models,
       async (model, place) => {
         const given = await ask(model, place)
-        if (given.kind !== 'refused' || !mayFallBack(given.error)) return given
+        if (given.kind !== 'refused' || !passes(given.error, place)) return given
         refusals.set(given.error, given)
         throw given.error
       },
@@ -218,19 +219,22 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const candidates = named.flatMap((model, at): Candidate[] =>
       at === 0 && isChosen ? [{ model }] : deployments.candidatesOf(collectionId, model, ticket.settings),
     )
+    const hasOther = (at: number): boolean =>
+      candidates[at]?.deployment !== undefined && candidates[at + 1]?.model === candidates[at].model
     const askCandidate = async (_: string, at: number): Promise<UpstreamAnswer> => {
       const { model, deployment } = candidates[at] ?? { model: asked.model }
       const target = deployment?.target ?? model
-      // While the model has another deployment, that is asked at once instead of this one again.
-      const hasOther = deployment !== undefined && candidates[at + 1]?.model === model
       const asking = target === asked.model ? asked : askedOf(asked, target)
-      const one = { ...call, asked: asking, tries: hasOther ? 1 : limits.tries }
+      // The next deployment is asked at once instead of this one again.
+      const one = { ...call, asked: asking, tries: hasOther(at) ? 1 : limits.tries }
       ticket.deployment = deployment && deploymentName(deployment)
       const ask = () => askOne(one, deployment?.variables)
       return deployment ? deployments.ask(collectionId, deployment, ask) : ask()
     }
     const answer = askWithFallbacks(labelsOf(candidates), askCandidate, {
       seconds: limits.fallbackSeconds,
+      // A key that is revoked fails one deployment, not the model.
+      passes: (error, at) => mayFallBack(error) || (hasOther(at) && refusesKey(error)),
       onFallback: (failed) => ticket.attempts.push({ ...failed, message: ticket.scrub.text(failed.message) }),
     })
     return redactSecrets(answer, ticket.scrub)

@@ -54,7 +54,7 @@ test('calls are shared by weight, and weight 0 gets none', () => {
   expect(firsts).not.toContain('off')
 })
 
-test.each([429, 500, 503])('after %i a deployment comes last until it has cooled down', async (status) => {
+test.each([401, 403, 429, 500, 503])('after %i a deployment comes last until it has cooled down', async (status) => {
   const { namesOf, fails, pass, deployments } = open()
   await fails(eu, refused(status))
   pass(29_000)

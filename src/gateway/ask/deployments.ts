@@ -30,8 +30,13 @@ const explores = 20
 /** A longer `Retry-After` is not believed: a key that works again would stay unused. */
 const longestCoolDownSeconds = 3600
 
-/** Failures that say nothing of the deployment: the model is not there, or the request is at fault. */
+/** Whether a provider refused the key of a deployment. */
+export const refusesKey = (error: unknown): boolean =>
+  error instanceof AppError && (error.extra?.upstream_status === 401 || error.extra?.upstream_status === 403)
+
+/** Failures of the deployment. Others say nothing of it: the model is not there, or the request is at fault. */
 const coolsDown = (error: AppError): boolean => {
+  if (refusesKey(error)) return true
   if (error.code === 'network_failed' || error.code === 'timed_out') return true
   const status = Number(error.extra?.upstream_status)
   return error.code === 'upstream_failed' && (status === 402 || status === 408 || status === 429 || status >= 500)

@@ -87,6 +87,21 @@ test('after 429 a call goes on to the next deployment at once, and later ones st
 
 const isEu = () => usedKeys().at(-1) === keys.OPENAI_KEY_EU
 
+test('a key that was revoked fails its deployment alone', async () => {
+  await set({
+    deployments: [
+      { ...eu, name: 'eu-401', weight: 1000 },
+      { ...us, name: 'us-401', weight: 0.001 },
+    ],
+  })
+  openai.choose(() => (isEu() ? { status: 401, body: { error: { message: 'revoked' } } } : undefined))
+  const answer = await ask()
+  expect([answer.status, answer.headers.get('x-jetty-deployment')]).toEqual([200, 'us-401'])
+  await set({ deployments: [{ ...eu, name: 'eu-alone' }], fallback_models: ['scripted/echo'] })
+  expect((await ask()).status).toBe(401)
+  await set({ fallback_models: null })
+})
+
 test('a deployment at another provider is asked in its protocol, before fallback models', async () => {
   const other = { model: 'gpt-4o-mini', name: 'router', target: 'openrouter/openai/gpt-4o-mini', weight: 0.001 }
   await set({ deployments: [{ ...eu, name: 'eu-500', weight: 1000 }, other], fallback_models: ['scripted/echo'] })
