@@ -25,7 +25,7 @@ export interface AskedCall {
   /** The `jetty` block: options for this server. */
   block: JettyBlock
   /** The form that came, of which `body` is the record. */
-  form?: SentForm
+  form: SentForm | undefined
   /** The path has named the model: the provider does not get it in the body. */
   isNamedInPath: boolean
   /** A stream of Google's that its client reads as one JSON array instead of events. */
@@ -175,8 +175,10 @@ export function* readAsked(sent: Buffer, shape: Shape, inPath?: SaidInPath): Pie
   const isStreamed = shapeFacts[shape].streams === true && smallMember(body, 'stream', members) === true
   const stream = inPath ? inPath.stream : isStreamed
   const hidesUsage = stream && (shape === 'chat' || shape === 'completions') && !asksForUsage(body, members)
-  const path = { isNamedInPath: inPath !== undefined, isArray: inPath?.isArray ?? false }
-  return { body, members, model, stream, hidesUsage, block, ...path }
+  const isNamedInPath = inPath !== undefined
+  const isArray = inPath?.isArray ?? false
+  // Written out, since most calls come by here: Node 20 takes a microsecond to spread.
+  return { body, members, model, stream, hidesUsage, block, form: undefined, isNamedInPath, isArray }
 }
 
 /** Reads a call whose request is a form. Throws `bad_request` for what is none, or has no file. */
@@ -231,11 +233,9 @@ export const upstreamBody = (
   })
 }
 
-/** The body and its type, as a provider of the same shape gets them. */
-export const nativeBody = (asked: AskedCall, named: string): { body: Buffer; type: string } =>
-  asked.form
-    ? { body: formFor(asked.form, named), type: asked.form.type }
-    : { body: upstreamBody(asked, named), type: 'application/json' }
+/** The body as a provider of the same shape gets it. */
+export const nativeBody = (asked: AskedCall, named: string): Buffer =>
+  asked.form ? formFor(asked.form, named) : upstreamBody(asked, named)
 
 /** A body that asks for the usage of its stream, where its client did not. */
 export const askingBody = ({ body, members, hidesUsage }: AskedCall, plain: Buffer): Buffer => {

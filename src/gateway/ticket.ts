@@ -86,7 +86,7 @@ export type Ticket = Pick<
   /** Settings of its collection; those that were never set are missing. */
   settings: Partial<CollectionSettings>
   /** The deployment that was asked last, if its model has several. */
-  deployment?: string | undefined
+  deployment: string | undefined
   /** Models that failed before. */
   attempts: FailedAttempt[]
   /** The use of a trial. */
@@ -172,6 +172,7 @@ export const makeTicket = ({
     recorded: isRecorded(asked, headers, admission),
     databaseAway,
     settings: collection.settings ?? {},
+    deployment: undefined,
     attempts: [],
     cached: false,
     trial,

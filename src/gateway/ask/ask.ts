@@ -77,8 +77,7 @@ interface ToAsk {
   environment: Environment
   headers: IncomingHttpHeaders
   stop: Stop
-  /** Attempts while failures pass. */
-  tries: number
+  limits: UpstreamLimits
 }
 
 /** An answer of up to this size is waited for: it can then be checked, tried again, and sent with its length. */
@@ -118,7 +117,7 @@ const addressOf = ({ url, model }: ModelRoute, { asked, ticket: { shape } }: ToA
 }
 
 /** Sends a body to a provider that speaks the shape of the call. */
-const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: UpstreamLimits): Promise<UpstreamAnswer> => {
+const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
   const { shape } = call.ticket
   const isPlain = formatOf[shape].hasPlainAnswers
   return callUpstream(
@@ -136,9 +135,16 @@ const sendBody = (body: Buffer, route: ModelRoute, call: ToAsk, limits: Upstream
       waitForBytes: waitsFor(shape),
       isJson: !isPlain,
     },
-    { ...limits, tries: call.tries },
+    call.limits,
     call.stop,
   )
+}
+
+/** Sends a reranking in the names of its provider. */
+const askRanks = async (plain: Buffer, route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
+  const isLikeVoyage = route.provider.ranks_like_voyage === true
+  const answer = await sendBody(await rerankBody(plain, isLikeVoyage), route, call)
+  return isLikeVoyage ? rerankAnswer(answer) : answer
 }
 
 /** The names of candidates in the record of those that failed. */
@@ -158,16 +164,12 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const deployments = makeDeployments(limits)
 
   /** Sends the client's bytes, with a question for the usage of a stream. */
-  const askNative = async (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
-    const { body: plain } = nativeBody(call.asked, route.model)
-    if (call.ticket.shape === 'rerank') {
-      const isLikeVoyage = route.provider.ranks_like_voyage === true
-      const answer = await sendBody(await rerankBody(plain, isLikeVoyage), route, call, limits)
-      return isLikeVoyage ? rerankAnswer(answer) : answer
-    }
+  const askNative = (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
+    const plain = nativeBody(call.asked, route.model)
+    if (call.ticket.shape === 'rerank') return askRanks(plain, route, call)
     const send = (body: Buffer) => {
       call.ticket.hidesUsage = body !== plain
-      return sendBody(body, route, call, limits)
+      return sendBody(body, route, call)
     }
     if (!call.asked.hidesUsage) return send(plain)
     return askForUsage(route, { asking: askingBody(call.asked, plain), plain }, send, refusalIn)
@@ -193,7 +195,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const env: LookUpVariable = renamed ? (name) => environment.get(renamed[name] ?? name) : environment.get
     const caller: Omit<ModelCaller, 'signal'> = {
       env,
-      tries: call.tries,
+      tries: call.limits.tries,
       lent: environment.lent,
       admit: async (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
       allowedHosts: settings.allowed_hosts ?? undefined,
@@ -210,8 +212,10 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     return redactAnswer(answer, redactorFor(keysOf(route, env)))
   }
 
-  return (call: Omit<ToAsk, 'tries'>): Promise<UpstreamAnswer> => {
-    const { ticket, asked } = call
+  const limitsOfOneTry: UpstreamLimits = { ...limits, tries: 1 }
+
+  return (call: Omit<ToAsk, 'limits'>): Promise<UpstreamAnswer> => {
+    const { ticket, asked, environment, headers, stop } = call
     const { collectionId } = ticket.place
     const named = [asked.model, ...(asked.block.fallback_models ?? ticket.settings.fallback_models ?? [])]
     // A provider that the call names is meant as it is.
@@ -221,12 +225,13 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     )
     const hasOther = (at: number): boolean =>
       candidates[at]?.deployment !== undefined && candidates[at + 1]?.model === candidates[at].model
-    const askCandidate = async (_: string, at: number): Promise<UpstreamAnswer> => {
+    const askCandidate = (_: string, at: number): Promise<UpstreamAnswer> => {
       const { model, deployment } = candidates[at] ?? { model: asked.model }
       const target = deployment?.target ?? model
       const asking = target === asked.model ? asked : askedOf(asked, target)
       // The next deployment is asked at once instead of this one again.
-      const one = { ...call, asked: asking, tries: hasOther(at) ? 1 : limits.tries }
+      const limitsHere = hasOther(at) ? limitsOfOneTry : limits
+      const one: ToAsk = { ticket, asked: asking, environment, headers, stop, limits: limitsHere }
       ticket.deployment = deployment && deploymentName(deployment)
       const ask = () => askOne(one, deployment?.variables)
       return deployment ? deployments.ask(collectionId, deployment, ask) : ask()
