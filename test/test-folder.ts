@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const watchdog = fileURLToPath(new URL('./watchdog.mjs', import.meta.url))
+const watchdog = fileURLToPath(new URL('./watchdog.ts', import.meta.url))
 
 const memory = '/dev/shm'
 /** What lies there cannot be written out where memory gets scarce, so there must be plenty. */
@@ -26,7 +26,8 @@ export const makeTestFolder = (parent: string): { folder: string; remove(): void
   const folder = mkdtempSync(join(parent, 'jetty-test-'))
   chmodSync(folder, 0o711) // some tests run as another user
   process.env.TMPDIR = folder
-  const child = spawn(process.execPath, [watchdog, folder], {
+  const child = spawn(process.execPath, ['--import', 'tsx', watchdog, folder], {
+    cwd: dirname(watchdog), // from where tsx is found
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'], // the pipe closes when this process is gone
   })

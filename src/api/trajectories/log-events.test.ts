@@ -16,6 +16,14 @@ it('lists no event of a step before the start of its run, and leaves steps side 
   expect(events.map(({ timestamp }) => Date.parse(timestamp))).toEqual([7, 36, 36, 40, 37, 39])
 })
 
+it('lists the end of a run no earlier than its start', () => {
+  const times = { created_at: new Date(7), started_at: new Date(36), ended_at: new Date(35) }
+  const run = { trajectory_id: 't', name: 'acme/t', status: 'completed', ...times } as RunRow
+  const definition = { step: () => ({ activity: '"text_echo"' }) } as unknown as ShownDefinition
+  const events = logEvents(run, [], definition)
+  expect(events.map(({ timestamp }) => Date.parse(timestamp))).toEqual([7, 36, 36])
+})
+
 it('lists no warning of a step before its start', () => {
   const run = { trajectory_id: 't', name: 'acme/t', created_at: new Date(7), started_at: new Date(36) } as RunRow
   const warnings = [38, 45].map((at) => ({ timestamp: timestamp(new Date(at)), message: `at ${at}` }))

@@ -31,20 +31,20 @@ export const openingEvents = (run: RunRow): LogEvent[] => {
 export const startedEvents = (run: RunRow): LogEvent[] =>
   run.started_at && !run.ingested ? [plain(run.started_at, 'info', 'run_started', 'Run started')] : []
 
-/** Makes the events of a run's end. */
-export const closingEvents = (run: RunRow): LogEvent[] => {
-  if (!run.ended_at || run.ingested) return []
-  const level = run.status === 'failed' ? 'error' : 'info'
-  return [plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`)]
-}
-
 /**
- * Makes the function that lets no event of a step be before the start of its run: steps are timed by a process and that start
- * by the database, whose clocks differ by a millisecond.
+ * Makes the function that moves an event to the start of its run if it is before that. A process takes the times of steps
+ * and of the run's end, the database that of the start, and their clocks differ by a millisecond.
  */
 export const afterStart = ({ started_at }: RunRow): ((event: LogEvent) => LogEvent) => {
   const first = started_at ? timestamp(started_at) : ''
   return (event) => (event.timestamp < first ? { ...event, timestamp: first } : event)
+}
+
+/** Makes the events of a run's end. */
+export const closingEvents = (run: RunRow): LogEvent[] => {
+  if (!run.ended_at || run.ingested) return []
+  const level = run.status === 'failed' ? 'error' : 'info'
+  return [afterStart(run)(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))]
 }
 
 /**

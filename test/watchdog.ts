@@ -1,14 +1,14 @@
 // Waits until the test run that started it is over, then stops every Postgres below its folder and removes that.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { pause } from '../dist.tests/lib/time.js'
-import { findPostgres } from '../dist.tests/store/database/postgres-process.js'
+import { pause } from '../src/lib/time.ts'
+import { findPostgres } from '../src/store/database/postgres-process.ts'
 
 const [, , folder = ''] = process.argv
 const deepest = 4
 const attempts = 50
 
-const dataFoldersIn = (path, depth = 0) => {
+const dataFoldersIn = (path: string, depth = 0): string[] => {
   if (existsSync(join(path, 'db/postmaster.pid'))) return [path]
   if (depth === deepest) return []
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) =>
