@@ -120,6 +120,22 @@ const gatewayCall = (path: string, body: object, status = 200): Operation => {
   }
 }
 
+/** The same with a sound in a form. */
+const gatewayForm = (path: string): Operation => {
+  const form = { model: 'scripted/echo', file: new File(['sound'], 'sound.wav') }
+  const within = (collection: string): Ask => ({ path, form, headers: { 'X-Jetty-Collection': collection } })
+  return {
+    needs: 'read',
+    status: 422,
+    ask: (place) => within(place.collection),
+    reaching: (_, theirs) => [
+      [within(theirs.collection), ...unknown],
+      [within('nowhere'), 404, 'Collection not found'],
+    ],
+    harmless: () => [{ path, form }],
+  }
+}
+
 /** A call of a tool by a client of the Model Context Protocol. */
 const mcpCall = (name: string, args: Record<string, string>) => ({
   ...{ jsonrpc: '2.0', id: 1, method: 'tools/call' },
@@ -207,10 +223,21 @@ export const operations: Record<string, Operation> = {
     ],
   }),
   createChatCompletion: gatewayCall('/v1/chat/completions', { messages: [{ role: 'user', content: 'hello' }] }),
+  createCompletion: gatewayCall('/v1/completions', { prompt: 'hello' }, 422),
+  createModeration: gatewayCall('/v1/moderations', { input: 'hello' }, 422),
+  rerank: gatewayCall('/v1/rerank', { query: 'hello', documents: ['a'] }, 422),
+  createSpeech: gatewayCall('/v1/audio/speech', { input: 'hello', voice: 'alloy' }, 422),
+  createTranscription: gatewayForm('/v1/audio/transcriptions'),
+  createTranslation: gatewayForm('/v1/audio/translations'),
+  connectRealtime: open('/v1/realtime', 501),
   createEmbeddings: gatewayCall('/v1/embeddings', { input: 'hello' }, 422),
   createImages: gatewayCall('/v1/images/generations', { prompt: 'a pier' }, 422),
   createResponse: gatewayCall('/v1/responses', { input: 'hello' }, 422),
   createMessage: gatewayCall('/v1/messages', { max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }),
+  countMessageTokens: gatewayCall('/v1/messages/count_tokens', { messages: [{ role: 'user', content: 'hello' }] }),
+  generateContent: gatewayCall('/v1beta/models/scripted%2Fecho:generateContent', {
+    contents: [{ role: 'user', parts: [{ text: 'hello' }] }],
+  }),
   getRoutableModel: read(() => '/v1/models/scripted/echo', {
     reaching: (_, theirs) => [
       [{ path: `/v1/models/scripted/echo?collection=${theirs.collection}` }, ...unknown],

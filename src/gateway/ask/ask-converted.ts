@@ -116,12 +116,14 @@ const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>): AsyncGene
   yield dataFrame('[DONE]')
 }
 
-const noSuchCall = (shape: Shape, route: ModelRoute): AppError =>
-  new AppError(
-    'model_unavailable',
-    `${route.provider.name} has no ${shape} API: call '${route.model}' with POST /v1/chat/completions`,
-    { hint: 'Every provider answers chat completions.' },
-  )
+const noSuchCall = (shape: Shape, { provider, model }: ModelRoute): AppError => {
+  const { insteadChat } = shapeFacts[shape]
+  const instead = insteadChat ? `: call '${model}' with POST /v1/chat/completions` : ''
+  const hint = insteadChat
+    ? 'Every provider answers chat completions.'
+    : 'Name a model of another provider, and set the key of that in the environment of the collection.'
+  return new AppError('model_unavailable', `${provider.name} has no ${shape} API${instead}`, { hint })
+}
 
 /**
  * A chat without members that copies of OpenAI's API refuse, with a warning for each. Other protocols have them, and OpenRouter
@@ -181,7 +183,6 @@ export const makeAskConverted = (models: Converting, mostValues: number) => {
     own: AbortController,
   ): Promise<UpstreamAnswer> => {
     const { model_provider: provider } = asked.block
-    if (shapeFacts[shape].insteadChat) throw noSuchCall(shape, route)
     if (shape === 'embeddings') {
       const request = await readBody(embeddingRequestSchema, asked, mostValues)
       const answer = await models.embed(request, caller, { provider })
@@ -214,6 +215,7 @@ export const makeAskConverted = (models: Converting, mostValues: number) => {
         ? warning(events(framesFrom(messageEvents(given.chunks, asked.model), own)), given)
         : warning(whole(messageFromChat(given.completion, asked.model)), given)
     }
+    if (shape !== 'chat') throw noSuchCall(shape, route)
     const request = await readBody(chatRequestSchema, asked, mostValues)
     const given = await byChat(asked, request, caller, provider)
     return 'chunks' in given

@@ -61,7 +61,7 @@ const aliasesOf = (one: Described, ask: Ask): Ask[] => {
   const names = one.path.split('/')
   const values = new Map(target.split('/').map((value, index) => [names[index], value]))
   return one.aliases.map((alias) => {
-    const path = alias.replace(/\{\w+\}/g, (name) => values.get(name) ?? name)
+    const path = alias.replace(/\{(\w+)(\.\.\.)?\}/g, (part, name) => values.get(`{${name}}`) ?? part)
     return { ...ask, path: query === undefined ? path : `${path}?${query}` }
   })
 }
@@ -398,6 +398,7 @@ describe('the document', () => {
         ...['getHealth', 'getReady', 'getOpenApi', 'getDocs'],
         ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn', 'sendCallback'],
         ...['listDocs', 'searchDocs', 'getDocsPage', 'getLlmsText', 'getLlmsFullText', 'validateCroissant'],
+        'connectRealtime',
       ].sort(),
     )
     expect(
