@@ -123,7 +123,11 @@ const gatewayCall = (path: string, body: object, status = 200): Operation => {
 /** The same with a sound in a form. */
 const gatewayForm = (path: string): Operation => {
   const form = { model: 'scripted/echo', file: new File(['sound'], 'sound.wav') }
-  const within = (collection: string): Ask => ({ path, form, headers: { 'X-Jetty-Collection': collection } })
+  const within = (collection: string): Ask => ({
+    path,
+    form,
+    headers: { 'X-Jetty-Collection': collection, 'X-Jetty-Record': 'off' },
+  })
   return {
     needs: 'read',
     status: 422,
@@ -132,7 +136,7 @@ const gatewayForm = (path: string): Operation => {
       [within(theirs.collection), ...unknown],
       [within('nowhere'), 404, 'Collection not found'],
     ],
-    harmless: () => [{ path, form }],
+    harmless: () => [{ path, form, headers: { 'X-Jetty-Record': 'off' } }],
   }
 }
 

@@ -211,7 +211,13 @@ export const gatewayContract = {
     ...call,
     path: '/v1beta/models/{call}',
     // Names may contain slashes.
-    aliases: ['/v1beta/models/{call...}', '/v1alpha/models/{call...}', '/v1/models/{call}', '/v1/models/{call...}'],
+    aliases: [
+      '/v1beta/models/{call...}',
+      '/v1alpha/models/{call}',
+      '/v1alpha/models/{call...}',
+      '/v1/models/{call}',
+      '/v1/models/{call...}',
+    ],
     summary:
       "Forward a call of Google's Gemini API and record it. The path is the model and a method: generateContent, " +
       'streamGenerateContent (a JSON array, or events with alt=sse) or countTokens; the token may be sent as x-goog-api-key or key',
