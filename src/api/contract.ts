@@ -12,6 +12,7 @@ import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { gatewayContract, realtimeContract, routableModelsContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
+import { hooksContract } from './hooks/contract.ts'
 import { hostedOnlyContract } from './hosted-only/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
 import { itemsContract } from './items/contract.ts'
@@ -50,6 +51,7 @@ export const contract = {
   ...logsContract,
   ...rerunContract,
   ...routinesContract,
+  ...hooksContract,
   ...diffContract,
   ...approvalsContract,
   ...receivedEventsContract,

@@ -13,6 +13,7 @@ import { eventsRoutes } from './events/routes.ts'
 import { filesRoutes } from './files/routes.ts'
 import { routableModelsRoutes } from './gateway/routes.ts'
 import { healthRoutes } from './health/routes.ts'
+import { hooksRoutes } from './hooks/routes.ts'
 import { hostedOnlyRoutes } from './hosted-only/routes.ts'
 import { ingestRoutes } from './ingest/routes.ts'
 import { itemsRoutes } from './items/routes.ts'
@@ -50,6 +51,7 @@ const resources = [
   stepsRoutes,
   logsRoutes,
   routinesRoutes,
+  hooksRoutes,
   diffRoutes,
   approvalsRoutes,
   receivedEventsRoutes,

@@ -14,6 +14,7 @@ import { registerEnv } from './commands/env.ts'
 import { registerEval } from './commands/eval.ts'
 import { registerEvents } from './commands/events.ts'
 import { registerFiles } from './commands/files.ts'
+import { registerHooks } from './commands/hooks.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
@@ -60,7 +61,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
     'Build:',
     [
       ...[registerApi, registerEnv, registerMcp, registerTasks, registerTypes, registerAgents, registerSkills],
-      ...[registerWorker, registerRunbook, registerRoutines, registerTemplates],
+      ...[registerHooks, registerWorker, registerRunbook, registerRoutines, registerTemplates],
     ],
   ],
   ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerTraces, registerDatasets]],

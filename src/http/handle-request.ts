@@ -91,6 +91,7 @@ const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions):
 }
 
 const nothing = () => {}
+const noBytes = Buffer.alloc(0)
 
 /**
  * The part of a call that follows from its connection. More is assigned to it: a spread would lose its getter. A class,
@@ -103,6 +104,7 @@ class CallOn implements AnyCall {
   readonly target: string
   readonly task = undefined
   readonly bodyText: string = ''
+  readonly bodyBytes: Buffer = noBytes
   readonly files: ReceivedFile[] = []
   readonly keepFiles = nothing
   readonly idempotencyScope = undefined
@@ -195,6 +197,7 @@ const readHeldForm = async (
 interface ReadBody {
   input: unknown
   text: string
+  bytes: Buffer
   files: ReceivedFile[]
   skipped: readonly string[]
 }
@@ -202,7 +205,7 @@ interface ReadBody {
 /** How long a request waits for the records of gateway calls that were answered before it. */
 const recordsWaitMs = 5_000
 
-const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
+const noBody: ReadBody = { input: undefined, text: '', bytes: noBytes, files: [], skipped: [] }
 
 const asReply = (answer: unknown): Reply =>
   answer instanceof Reply ? answer : new Reply(JSON.stringify(answer) ?? null, jsonHeaders)
@@ -233,12 +236,17 @@ const readBody = async (
         ? await readForm(incoming, incoming.headers, parts, limits, options.files, reading, room)
         : await readHeldForm(incoming, parts, { ...limits, maxFileBytes: heldFileBytes }, reading, room)
     const { fields, ...rest } = form
-    return { input: fields, ...rest }
+    return { input: fields, bytes: noBytes, ...rest }
   }
   const maxBytes = Math.min(maxBodyBytes, before?.maxBytes ?? Number.POSITIVE_INFINITY)
+  if (before?.isRaw) {
+    const length = Number(incoming.headers['content-length'])
+    if (length > maxBytes) throw bodyTooLarge(maxBytes)
+    return { ...noBody, bytes: await readBytes(incoming, maxBytes, room, length) }
+  }
   const sent = { ...reading, maxBytes, room, read: before?.read }
   const { text, value } = await readJsonBody(incoming, incoming.headers, sent)
-  return { input: value, text, files: [], skipped: [] }
+  return { ...noBody, input: value, text }
 }
 
 /** Calls the handler, with an entry in the audit trail where the endpoint has one. */
@@ -306,7 +314,7 @@ const carryOut = async (
   const query = route.readQuery(exchange.target, call.warn)
   const key = incoming.headers['idempotency-key']
   const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
-  route.before?.admit?.({ params, headers: incoming.headers })
+  if (route.before?.admit) await route.before.admit({ params, headers: incoming.headers })
   const owner = String(collection?.id ?? memoryOwner(identity, address))
   const sent = await readBody(deps, route, exchange, owner, memory.take)
   const { files } = sent
@@ -321,6 +329,7 @@ const carryOut = async (
       query,
       body: endpoint.body && checkBody(endpoint.body, sent.input),
       bodyText: sent.text,
+      bodyBytes: sent.bytes,
       files,
       keepFiles: () => {
         kept = true

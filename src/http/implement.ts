@@ -23,6 +23,8 @@ export interface AnyCall {
   task: FoundTask | undefined
   /** Text of a JSON body as it was sent; empty when the body came as a form. */
   bodyText: string
+  /** The body as it was sent, where the route asks for it (`BeforeBody.isRaw`); otherwise empty. */
+  bodyBytes: Buffer
   files: ReceivedFile[]
   /** Call this once the files belong to something that was stored. Otherwise they are removed after the call. */
   keepFiles(): void
@@ -109,8 +111,10 @@ export type ReadScopedBody<Body extends ScopedBody> = (
 export interface BeforeBody {
   /** Largest body, where it is below the limit of the server. */
   maxBytes?: number
+  /** Leaves the body as it is, in `bodyBytes`: the handler decides who sent it before anything is parsed. */
+  isRaw?: boolean
   /** Throws for a call that is refused whatever its body is. */
-  admit?(call: { params: Record<string, string>; headers: IncomingHttpHeaders }): void
+  admit?(call: { params: Record<string, string>; headers: IncomingHttpHeaders }): void | Promise<void>
   /** Reads a body that is not JSON, or has JSON in it; undefined for one that is to be read as JSON. */
   read?:
     | ((text: string, headers: IncomingHttpHeaders, parse: (json: string) => Promise<unknown>) => unknown)

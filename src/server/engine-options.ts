@@ -93,7 +93,7 @@ const engineLimits = (settings: Settings): EngineOptions['limits'] => ({
   jobParametersBytes: settings.workerParametersBytes,
 })
 
-const activitySettings = (settings: Settings): EngineOptions['activitySettings'] => ({
+export const activitySettings = (settings: Settings): EngineOptions['activitySettings'] => ({
   modelFileBytes: settings.modelFileBytes,
   mediaFiles: settings.mediaFiles,
   geminiImageModel: settings.geminiImageModel,

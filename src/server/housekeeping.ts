@@ -15,6 +15,7 @@ import { sweepTrialRuns } from '../store/collections/trials.ts'
 import type { Database, Queries } from '../store/database/database.ts'
 import { sweepEvents } from '../store/events/events.ts'
 import { namedObjects } from '../store/files/files.ts'
+import { sweepHookDeliveries } from '../store/hooks.ts'
 import { sweepIdempotencyKeys } from '../store/idempotency.ts'
 import { sweepDatasetBatches } from '../store/items/dataset-runs.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
@@ -45,6 +46,8 @@ interface HousekeepingDeps {
   reapSandboxes(): Promise<unknown>
   answers: CacheLimits
   stepResults: ResultLimits
+  /** Days and number of deliveries that a hook keeps. */
+  hookDeliveries: { days: number; most: number }
   /** Days that the audit trail is kept; 0 keeps it for ever. */
   auditDays: number
   /** Days that files and workflows are kept after nothing refers to them; 0 keeps them for ever. */
@@ -122,6 +125,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     answer_cache: () => sweepAnswerCache(database, deps.answers),
     dataset_batches: hourly(() => sweepDatasetBatches(database)),
     step_results: hourly(() => sweepStepResults(database, deps.stepResults)),
+    hook_deliveries: hourly(unlessHeld(() => sweepHookDeliveries(database, deps.hookDeliveries))),
     audit: hourly(unlessHeld(logged(audit, 'old entries of the audit trail were removed'))),
     definitions: logged(definitions, 'workflows that nothing has were removed'),
     unnamed_files: makeUnnamedSweep(deps),

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { findExpressionFaults, shapedText } from '../activities/shaping/shape.ts'
 import { makeReadiness, type Readiness } from '../api/health/readiness.ts'
 import { healthRoutes } from '../api/health/routes.ts'
 import { type Metrics, makeMetrics } from '../api/metrics/metrics.ts'
@@ -7,6 +8,8 @@ import { makeReference } from '../api/reference.ts'
 import { rerunRequest } from '../api/runs/rerun-request.ts'
 import { makeSignInLink } from '../api/sessions/routes.ts'
 import { type BulkActionDeps, keepActing } from '../background/bulk-actions/bulk-actions.ts'
+import type { Expressions } from '../background/hooks/decide.ts'
+import { keepStarting } from '../background/hooks/hooks.ts'
 import { keepFiring } from '../background/routines/fire.ts'
 import { makeWebhooks } from '../background/webhooks/webhooks.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -21,6 +24,7 @@ import type { Sealer } from '../lib/secrets/crypto.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import { now, pause } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
+import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import { catalogue } from '../providers/catalogue.ts'
 import { modelCalls } from '../providers/upstream/provider-health.ts'
 import { collectionWebhook } from '../store/collections/collection-webhook.ts'
@@ -31,7 +35,7 @@ import { uncounted } from '../store/runs/payloads.ts'
 import { makeKeyRotation } from '../store/secrets/key-rotation.ts'
 import { findHomeOfTask } from '../store/tasks/tasks.ts'
 import { type FirstStart, firstStart, keepAddress, localUrl } from './demo/first-start.ts'
-import { stepResultLimits } from './engine-options.ts'
+import { activitySettings, stepResultLimits } from './engine-options.ts'
 import {
   type CancelCollectionRuns,
   type Housekeeping,
@@ -85,7 +89,20 @@ const makeRerunOf = (deps: {
   }
 }
 
-/** Starts routines and bulk actions, and makes the sender of webhooks, which begins with `webhooks.start()`. */
+/** Evaluates JSONata for hooks as steps do: in limited processes, payers in turn. */
+const makeExpressions = (settings: ActivitySettings): Expressions => {
+  const { transformLimits: limits } = settings
+  const unstopped = new AbortController().signal
+  return {
+    evaluate: async (owner, { expression, input, what }) => {
+      const scope = { owner, limits, signal: unstopped }
+      return JSON.parse(await shapedText({ kind: 'transform', expression, input }, what, scope)) as unknown
+    },
+    faults: async (owner, expressions) => (await findExpressionFaults(expressions, { owner, settings })).faults,
+  }
+}
+
+/** Starts routines, hooks and bulk actions, and makes the sender of webhooks, which begins with `webhooks.start()`. */
 const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documentOf'], clock: () => number) => {
   const { settings, engine, log } = core
   const { database, watch } = core.database
@@ -122,11 +139,18 @@ const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documen
     clock,
     log,
   })
+  const expressions = makeExpressions(activitySettings(settings))
+  const hooks = keepStarting({
+    ...{ database, engine, sealer, expressions, clock, log },
+    initParamsBytes: settings.maxInitParamsBytes,
+  })
   return {
     webhooks,
     bulkActions,
+    hooks,
+    expressions,
     /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
-    stop: () => Promise.all([stopRoutines(), bulkActions.stop(), webhooks.stop(settings.drainSeconds)]),
+    stop: () => Promise.all([stopRoutines(), bulkActions.stop(), hooks.stop(), webhooks.stop(settings.drainSeconds)]),
   }
 }
 
@@ -159,6 +183,7 @@ const startUpkeep = (
     reapSandboxes,
     answers: answerCacheLimits(settings),
     stepResults: stepResultLimits(settings),
+    hookDeliveries: { days: settings.hookKeepDays, most: settings.hookKept },
     auditDays: settings.auditDays,
     orphanDays: settings.orphanDays,
     log,
@@ -280,17 +305,17 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
   const { housekeeping, keyRotation } = startUpkeep(core, cancelRunsOf, options, closers)
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
-  const { webhooks, bulkActions } = jobs
+  const { stop: _, ...jobsOfApi } = jobs
   if (settings.role !== 'worker') {
     const pages = openPages(settings, core.log, options.webFolder)
-    const served = { webhooks, bulkActions, pages, cancelRunsOf, clock, keyRotation, beatMs, pollBeatMs }
+    const served = { ...jobsOfApi, pages, cancelRunsOf, clock, keyRotation, beatMs, pollBeatMs }
     http = await serveHttp({ core, trajectories, readiness, metrics, ...served })
     trajectories.links.publicUrl ||= http.url
   }
   const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, makeSignInUrl: undefined }
   // Last: beside other statements each would open a connection of its own.
   housekeeping.begin()
-  if (settings.role !== 'api') webhooks.start()
+  if (settings.role !== 'api') jobs.webhooks.start()
   const { publicUrl } = trajectories.links
   return { url: http?.url, hasPages: http?.hasPages ?? false, metricsUrl, publicUrl, ...welcomed }
 }

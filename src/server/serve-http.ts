@@ -162,7 +162,11 @@ const makeMcpLoader = () => {
   }
 }
 
-interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
+interface HttpDeps
+  extends Pick<
+    ApiDeps,
+    'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions' | 'hooks' | 'expressions'
+  > {
   core: ServerCore
   trajectories: Trajectories
   readiness: Readiness

@@ -16,6 +16,7 @@ export const blocksLeftOut: readonly LeftOut[] = [
     has: 'jetty workers stop',
     because: 'names a worker of the reader; test/integration/workers stops one',
   },
+  { page: 'hooks', has: 'STRIPE_SECRET=whsec_', because: 'needs a secret of Stripe; test/integration/hooks sets one' },
   { page: 'agents', has: 'jetty agents install', because: otherTest('agents-command') },
   { page: 'benchmarks', has: 'npm run bench -- engine', because: 'measures for minutes, and needs a quiet machine' },
   { page: 'benchmarks', has: 'npm run bench -- web', because: 'measures for minutes, and needs a quiet machine' },

@@ -145,6 +145,14 @@ it('events', async () => {
   expect(listed).toMatch(/payment\.received +4711/)
 })
 
+it('hooks', async () => {
+  const [made, tried, started] = await follow('hooks')
+  expect(made).toMatch(/^url +http\S+\/hooks\/[\w-]{32}$/m)
+  expect(made).toMatch(/^Secret \(shown once\): whsec_/m)
+  expect(tried).toContain('"name": "acme/site"')
+  expect(started).toMatch(/4711\//)
+})
+
 it('routines', async () => {
   const [made, paused] = await follow('routines')
   expect(made).toContain('Hello, sun!')

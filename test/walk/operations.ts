@@ -36,6 +36,7 @@ const at = (place: Place) => `/api/v1/collections/${place.collection}`
 const task = (place: Place) => `${place.collection}/${place.task}`
 const run = (place: Place) => `${task(place)}/${place.trajectory}`
 const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
+const hook = (place: Place) => `/api/v1/hooks/${place.collection}/${place.hook}`
 const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.batch}`
 const bulk = (place: Place) => `/api/v1/runs/${place.collection}/bulk`
 const dataset = (place: Place) => `/api/v1/datasets/${place.collection}/${place.dataset}`
@@ -499,6 +500,28 @@ export const operations: Record<string, Operation> = {
   runRoutineNow: write((place) => ({ path: `${routine(place)}/run-now` })),
   getRoutineFires: read((place) => `${routine(place)}/fires`),
   listRoutineRuns: read((place) => `${routine(place)}/runs`),
+  listHooks: read((place) => `/api/v1/hooks/${place.collection}`, {
+    reaching: (mine, theirs) => [[{ path: `/api/v1/hooks/${mine.collection}?task=${theirs.task}` }, 404]],
+    harmless: (mine) => [{ path: `/api/v1/hooks/${mine.collection}?cursor=7770001` }],
+  }),
+  getHook: read(hook),
+  createHook: write((place) => ({
+    path: `/api/v1/hooks/${place.collection}`,
+    body: { name: 'new', task: place.task, sender: 'github' },
+  })),
+  updateHook: write((place) => ({ path: hook(place), body: { disabled: true } })),
+  listHookDeliveries: read((place) => `${hook(place)}/deliveries`, {
+    harmless: (mine) => [{ path: `${hook(mine)}/deliveries?cursor=7770002` }],
+  }),
+  getHookDelivery: read((place) => `${hook(place)}/deliveries/${place.delivery}`),
+  testHook: {
+    needs: 'read',
+    ask: (place) => ({ path: `${hook(place)}/test`, body: { delivery: place.delivery } }),
+  },
+  redeliverHook: write((place) => ({ path: `${hook(place)}/redeliver`, body: { state: 'failed' } }), {
+    reaching: (mine, theirs) => [[{ path: `${hook(mine)}/redeliver`, body: { number: theirs.delivery } }, 404]],
+  }),
+  receiveDelivery: { needs: 'none', status: 404, ask: () => ({ path: '/hooks/a', body: {} }) },
   decideApproval: write((place) => ({
     path: `/api/v1/trajectory/${place.collection}/${place.gate}/${place.waiting}/steps/ask/approval`,
     body: { decision: 'approve' },
@@ -682,6 +705,7 @@ export const operations: Record<string, Operation> = {
   deleteAgent: write((place) => ({ path: agent(place) })),
   deleteModel: write((place) => ({ path: model(place) })),
   deleteDataset: write((place) => ({ path: dataset(place) })),
+  deleteHook: write((place) => ({ path: hook(place) })),
   deleteRoutine: write((place) => ({ path: routine(place) })),
   deleteTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}` })),
   deleteCollection: { needs: 'admin', ask: (place) => ({ path: at(place) }) },

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { pause } from '../../src/lib/time.ts'
 import type { Body, TestServer } from '../server.ts'
 import { send } from './ask.ts'
@@ -16,6 +17,9 @@ export interface Place {
   uploadPath: string
   label: string
   routine: string
+  hook: string
+  /** Number of a delivery that the hook has kept. */
+  delivery: number
   /** A task whose run waits for somebody's decision, and that run. */
   gate: string
   waiting: string
@@ -91,8 +95,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     path: `/api/v1/run-sync/${collection}/${task}`,
     form: { init_params: '{}', files: new File([name('content')], `${name('sent')}.txt`) },
   }
-  const headers = { authorization: `Bearer ${key}`, ...(word ? { 'idempotency-key': idempotencyKey } : {}) }
-  const run = JSON.parse((await send(Number(new URL(jetty.url).port), 'POST', started, headers)).text)
+  const keyed = { authorization: `Bearer ${key}`, ...(word ? { 'idempotency-key': idempotencyKey } : {}) }
+  const run = JSON.parse((await send(Number(new URL(jetty.url).port), 'POST', started, keyed)).text)
   // Told of at an address that is never called: nothing leaves the machine.
   await jetty.server.database.query(
     `with told as (update runs set webhook_url = 'http://10.9.8.7/' where trajectory_id = $1 returning id)
@@ -121,6 +125,12 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const cadence = { type: 'daily', hour_utc: (new Date().getUTCHours() + 12) % 24 } // not while it is looked at
   const routine = { name: name('daily'), cadence, init_params_overrides: {} }
   await call('POST', `/api/v1/routines/${collection}/${task}`, routine, key)
+  const made = { name: name('hook'), task, sender: 'github', disabled: true }
+  const hook = await call('POST', `/api/v1/hooks/${collection}`, made, key)
+  const sent = JSON.stringify({ text: name('sent') })
+  const signature = `sha256=${createHmac('sha256', hook.secret).update(sent).digest('hex')}`
+  const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signature }
+  const { delivery } = (await (await fetch(hook.url, { method: 'POST', headers, body: sent })).json()) as Body
   const gate = name('gate')
   const gated = { step_configs: { ask: { activity: 'wait_for_approval', message: name('may-it') } }, steps: ['ask'] }
   await call('POST', `/api/v1/tasks/${collection}`, { name: gate, workflow: gated }, key)
@@ -176,6 +186,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     uploadPath: uploaded.path,
     label: name('label'),
     routine: name('daily'),
+    hook: name('hook'),
+    delivery,
     gate,
     waiting,
     batch,
@@ -206,7 +218,10 @@ const numberFrom = async (jetty: TestServer, first: number): Promise<void> => {
   const sequences = await database.query<{ name: string }>(
     `select quote_ident(sequencename) as name from pg_sequences where schemaname = 'public' and sequencename <> 'changes'`,
   )
-  for (const { name } of sequences) await database.query(`alter sequence ${name} restart with ${first}`)
+  // Each with numbers of its own: a text shows which one it names.
+  for (const [at, { name }] of sequences.entries()) {
+    await database.query(`alter sequence ${name} restart with ${first + at * 100}`)
+  }
 }
 
 const unknownWord = 'xx7'
@@ -230,6 +245,8 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ dataset: renamed(theirs.dataset), model: renamed(theirs.model) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,
+    hook: renamed(theirs.hook),
+    delivery: 7_999_996,
     worker: digits(theirs.worker),
   }
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../../lib/errors.ts'
+import type { Owner } from '../../lib/fair-queue.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import type { ProcessEnd, ProcessLimits } from '../../lib/processes/limited-process.ts'
 import { makeProcessPool, type ProcessPool } from '../../lib/processes/warm-process.ts'
@@ -72,15 +73,28 @@ const requireInputSize = (length: number, { settings }: ActivityContext): void =
   })
 }
 
-/** Does the work in a process with limits of time and memory. `what` names it in errors. */
-export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
-  const limits = context.settings.transformLimits
-  const answer = await poolFor(limits)(context.owner, work, context.signal)
+interface ShapeScope {
+  owner: Owner
+  limits: ProcessLimits
+  signal: AbortSignal
+}
+
+/** Does the work in a process with limits of time and memory, and returns JSON text. `what` names it in errors. */
+export const shapedText = async (
+  work: ShapeWork,
+  what: string,
+  { owner, limits, signal }: ShapeScope,
+): Promise<string> => {
+  const answer = await poolFor(limits)(owner, work, signal)
   if ('end' in answer) throw endedEarly(answer.end, what, limits)
-  if ('problem' in answer.answer) {
-    throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)
-  }
-  const { text } = answer.answer
+  if ('text' in answer.answer) return answer.answer.text
+  throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)
+}
+
+/** Does the work of a step, and reserves memory for its result. */
+export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
+  const { owner, signal, settings } = context
+  const text = await shapedText(work, what, { owner, limits: settings.transformLimits, signal })
   await context.room(textMemory(text) + parsedMemory(text))
   return JSON.parse(text)
 }

@@ -1,11 +1,12 @@
-import { createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Hooks } from '../../background/hooks/hooks.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { type BeforeBody, type Handlers, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
-import { type Sealer, sameText } from '../../lib/secrets/crypto.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import { now } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
@@ -18,7 +19,7 @@ import {
   type ShownEvent,
   type ShownEventWait,
 } from '../../model/events/event.ts'
-import type { EventHook, WebhookScheme } from '../../model/events/event-hook.ts'
+import type { EventHook } from '../../model/events/event-hook.ts'
 import type { EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/sent-event.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
@@ -29,101 +30,16 @@ import {
   listedEvents,
   listedEventWaits,
 } from '../../store/events/events.ts'
+import { hasEventHooks } from '../../store/hooks.ts'
+import {
+  formValue,
+  type ReceivedWebhook,
+  signatureProblem,
+  signatureSchemes,
+  signedTimeProblem,
+} from '../hooks/senders.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { receivedEventsContract } from './contract.ts'
-
-/** A webhook as it came. */
-interface ReceivedWebhook {
-  headers: IncomingHttpHeaders
-  /** Its body as it was sent: the sender signs these bytes. */
-  text: string
-}
-
-interface SignatureScheme {
-  /** Header that has the signature. */
-  header: string
-  /** When it was signed, in seconds since 1970; undefined where the scheme does not say. */
-  signedAt?(webhook: ReceivedWebhook): string | undefined
-  /** The signatures that it may have. */
-  given(webhook: ReceivedWebhook): string[]
-  expected(secret: string, webhook: ReceivedWebhook): string
-  /** The sender's id of the event, where it is signed. Without one the payload tells events apart. */
-  id?(webhook: ReceivedWebhook, payload: unknown): unknown
-  /** Whether it only tries the URL. */
-  isTrial?(webhook: ReceivedWebhook, payload: unknown): boolean
-}
-
-const headerOf = ({ headers }: ReceivedWebhook, name: string): string => String(headers[name] ?? '')
-const hexOf = (secret: string, text: string): string => createHmac('sha256', secret).update(text).digest('hex')
-const member = (payload: unknown, name: string): unknown =>
-  isObject(payload) && Object.hasOwn(payload, name) ? payload[name] : undefined
-
-/** Values of one name in `t=1,v1=a,v1=b`. */
-const partsOf = (text: string, name: string): string[] =>
-  text.split(',').flatMap((part) => (part.trim().startsWith(`${name}=`) ? [part.trim().slice(name.length + 1)] : []))
-
-const stripeTime = (webhook: ReceivedWebhook): string => partsOf(headerOf(webhook, 'stripe-signature'), 't')[0] ?? ''
-
-/** How each service signs: docs.stripe.com/webhooks, docs.github.com/webhooks, api.slack.com/authentication, standardwebhooks.com. */
-const signatureSchemes: Record<WebhookScheme, SignatureScheme> = {
-  stripe: {
-    header: 'stripe-signature',
-    signedAt: stripeTime,
-    given: (webhook) => partsOf(headerOf(webhook, 'stripe-signature'), 'v1'),
-    expected: (secret, webhook) => hexOf(secret, `${stripeTime(webhook)}.${webhook.text}`),
-    id: (_, payload) => member(payload, 'id'),
-  },
-  // The id of a delivery is a header and not signed, so the payload tells events apart.
-  github: {
-    header: 'x-hub-signature-256',
-    given: (webhook) => partsOf(headerOf(webhook, 'x-hub-signature-256'), 'sha256'),
-    expected: (secret, { text }) => hexOf(secret, text),
-    isTrial: (webhook) => headerOf(webhook, 'x-github-event') === 'ping',
-  },
-  slack: {
-    header: 'x-slack-signature',
-    signedAt: (webhook) => headerOf(webhook, 'x-slack-request-timestamp'),
-    given: (webhook) => partsOf(headerOf(webhook, 'x-slack-signature'), 'v0'),
-    expected: (secret, webhook) =>
-      hexOf(secret, `v0:${headerOf(webhook, 'x-slack-request-timestamp')}:${webhook.text}`),
-    id: (_, payload) => member(payload, 'event_id'),
-    isTrial: (_, payload) => member(payload, 'type') === 'url_verification',
-  },
-  'standard-webhooks': {
-    header: 'webhook-signature',
-    signedAt: (webhook) => headerOf(webhook, 'webhook-timestamp'),
-    given: (webhook) =>
-      headerOf(webhook, 'webhook-signature')
-        .split(' ')
-        .flatMap((one) => (one.startsWith('v1,') ? [one.slice(3)] : [])),
-    expected: (secret, webhook) =>
-      createHmac('sha256', Buffer.from(secret.replace(/^whsec_/, ''), 'base64'))
-        .update(`${headerOf(webhook, 'webhook-id')}.${headerOf(webhook, 'webhook-timestamp')}.${webhook.text}`)
-        .digest('base64'),
-    id: (webhook) => headerOf(webhook, 'webhook-id'),
-  },
-}
-
-/** Webhooks that were signed longer ago, or later than now, are refused: somebody may repeat one that was overheard. */
-const toleranceSeconds = 300
-
-/** Why the signature of a webhook does not hold; undefined if it does. */
-export const signatureProblem = (
-  scheme: WebhookScheme,
-  secret: string,
-  webhook: ReceivedWebhook,
-  nowMs: number,
-): string | undefined => {
-  const { header, signedAt, given, expected } = signatureSchemes[scheme]
-  const signatures = given(webhook)
-  if (signatures.length === 0) return `The header ${header} has no signature`
-  const right = expected(secret, webhook)
-  if (!signatures.some((one) => sameText(one, right))) return `The signature in ${header} does not fit the body`
-  const seconds = signedAt?.(webhook)
-  if (seconds === undefined) return undefined
-  const isRecent = /^\d{1,12}$/.test(seconds) && Math.abs(nowMs / 1000 - Number(seconds)) <= toleranceSeconds
-  return isRecent ? undefined : `It was signed more than ${toleranceSeconds / 60} minutes before or after now`
-}
 
 /** What a hook receives, and what it is handed on with. */
 interface HookCall {
@@ -133,7 +49,7 @@ interface HookCall {
   /** The signing secret; undefined if the variable has no value. */
   secret: string | undefined
   keepSeconds: number
-  send(event: NewEvent): Promise<{ event: ReceivedEventRow; duplicate: boolean }>
+  send(event: Omit<NewEvent, 'hookPayload'>): Promise<{ event: ReceivedEventRow; duplicate: boolean }>
 }
 
 const ignored = (reason: string, more: Partial<CallbackAnswer> = {}): CallbackAnswer => ({
@@ -150,9 +66,10 @@ const ignored = (reason: string, more: Partial<CallbackAnswer> = {}): CallbackAn
 const receiveHook = async (call: HookCall): Promise<CallbackAnswer> => {
   const { hook, webhook, payload, secret, keepSeconds, send } = call
   if (!secret) throw new AppError('unauthenticated', `The collection has no variable '${hook.secret}' to check with`)
-  const problem = signatureProblem(hook.scheme, secret, webhook, now())
+  const scheme = signatureSchemes[hook.scheme]
+  const problem = signatureProblem(scheme, [secret], webhook) ?? signedTimeProblem(scheme, webhook, payload, now())
   if (problem !== undefined) throw new AppError('unauthenticated', problem)
-  const { id, isTrial } = signatureSchemes[hook.scheme]
+  const { id, isIdSigned, isTrial } = scheme
   if (isTrial?.(webhook, payload)) {
     const challenge = isObject(payload) ? payload.challenge : undefined
     return ignored('It only tries the URL', typeof challenge === 'string' ? { challenge } : {})
@@ -160,7 +77,7 @@ const receiveHook = async (call: HookCall): Promise<CallbackAnswer> => {
   const key = eventKeySchema.safeParse(textAt(payload, hook.keyPath))
   if (!key.success) return ignored(`The payload has no correlation key at '${hook.keyPath}'`)
   const { collectionId, event } = hook
-  const eventId = eventIdSchema.safeParse(id?.(webhook, payload)).data ?? null
+  const eventId = eventIdSchema.safeParse(isIdSigned && id?.(webhook, payload)).data ?? null
   const to = { collectionId, event, key: key.data, runKey: null }
   try {
     const sent = await send({ ...to, eventId, payload, sentBy: `hook:${hook.scheme}`, keepSeconds })
@@ -202,6 +119,7 @@ interface ReceivedEventsDeps {
   database: Database
   engine: Engine
   settings: Pick<Settings, 'eventBytes' | 'eventKeepSeconds' | 'keptEvents' | 'keptEventBytes'>
+  hooks: Pick<Hooks, 'wake'>
   links: { readonly publicUrl: string }
   sealer: Pick<Sealer, 'open'>
   callbacks: {
@@ -213,9 +131,21 @@ interface ReceivedEventsDeps {
 }
 
 export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
-  const { database, engine, settings, links, callbacks, sealer } = deps
+  const { database, engine, settings, hooks, links, callbacks, sealer } = deps
   const { eventBytes: bytes, keptEvents, keptEventBytes: keptBytes } = settings
   const limits: EventLimits = { bytes, keptEvents, keptBytes }
+
+  /** Gives an event to the step that waits for it, and to the hooks that start runs for its name. */
+  const sendToAll = async (given: Omit<NewEvent, 'hookPayload'>) => {
+    const { collectionId, event, payload } = given
+    const isHooked = given.runKey === null && (await hasEventHooks(database, collectionId, event))
+    const hookPayload = isHooked
+      ? makeScrubber([...(await readEnvironment(database, sealer, collectionId))]).json(payload)
+      : null
+    const sent = await engine.sendEvent({ ...given, hookPayload }, limits)
+    if (isHooked && !sent.duplicate) hooks.wake()
+    return sent
+  }
 
   const targetOf = ({ token = '' }: { token?: string }): CallbackTarget | EventHook => {
     const target = callbacks.read(token) ?? callbacks.readHook(token)
@@ -231,10 +161,7 @@ export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
         throw invalidField(['body', 'keep_for_sec'], most, 'too_big')
       }
       const to = { collectionId: collection.id, event, key, runKey: null }
-      const sent = await engine.sendEvent(
-        { ...to, eventId: id, payload, sentBy: authorOf(identity), keepSeconds },
-        limits,
-      )
+      const sent = await sendToAll({ ...to, eventId: id, payload, sentBy: authorOf(identity), keepSeconds })
       return { ...shownEvent(sent.event), duplicate: sent.duplicate }
     },
 
@@ -254,24 +181,26 @@ export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
       const target = targetOf(params)
       if ('scheme' in target) {
         return receiveHook({
-          ...{ hook: target, webhook: { headers, text }, payload: body ?? {}, keepSeconds: settings.eventKeepSeconds },
+          ...{
+            hook: target,
+            webhook: { headers, body: text },
+            payload: body ?? {},
+            keepSeconds: settings.eventKeepSeconds,
+          },
           secret: (await readEnvironment(database, sealer, target.collectionId)).get(target.secret),
-          send: (event) => engine.sendEvent(event, limits),
+          send: sendToAll,
         })
       }
       const run = await findCallbackRun(database, target.runKey)
       if (!run) throw unknownCallback()
       const { collection_id: collectionId, trajectory_id: key } = run
-      const sent = await engine.sendEvent(
-        {
-          ...{ collectionId, event: target.step, key, runKey: target.runKey },
-          eventId: callbackId(headers),
-          payload: body ?? {},
-          sentBy: 'callback',
-          keepSeconds: settings.eventKeepSeconds,
-        },
-        limits,
-      )
+      const sent = await sendToAll({
+        ...{ collectionId, event: target.step, key, runKey: target.runKey },
+        eventId: callbackId(headers),
+        payload: body ?? {},
+        sentBy: 'callback',
+        keepSeconds: settings.eventKeepSeconds,
+      })
       return { state: sent.event.state, duplicate: sent.duplicate }
     },
 
@@ -316,18 +245,6 @@ export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
     read: formValue,
   }
   return implement(receivedEventsContract, handlers, { sendCallback: callback })
-}
-
-/**
- * Reads a form, which Slack and GitHub can send: its fields, or the JSON of a lone field `payload`. Undefined for other
- * bodies; `curl --data` calls JSON a form.
- */
-const formValue: BeforeBody['read'] = (text, headers, parse) => {
-  if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded') || /^\s*[[{]/.test(text))
-    return undefined
-  const fields = Object.fromEntries(new URLSearchParams(text))
-  const { payload, ...others } = fields
-  return payload === undefined || Object.keys(others).length > 0 ? fields : parse(payload)
 }
 
 /** Bytes of the body of a callback: its payload is measured without the white space and escapes that a sender may use. */

@@ -70,6 +70,21 @@ export const parseRoutine = (text: string): RoutinePlace => {
 
 export const routineText = ({ collection, task, name }: RoutinePlace): string => `${collection}/${task}/${name}`
 
+/** A hook by the names of its collection and its own. */
+export interface HookPlace {
+  collection: string
+  name: string
+}
+
+/** Parses `collection/hook`. */
+export const parseHook = (text: string): HookPlace => {
+  const [collection, name, ...rest] = segmentsOf(text)
+  if (!collection || !name || rest.length > 0) throw wrong('<collection>/<hook>', 'demo/hello-github', text)
+  return { collection, name }
+}
+
+export const hookText = ({ collection, name }: HookPlace): string => `${collection}/${name}`
+
 /** A dataset by the names of its collection and its own. */
 export interface DatasetPlace {
   collection: string

@@ -22,6 +22,7 @@ import {
   lockEventAddress,
   lockKeptEvents,
 } from '../../store/events/events.ts'
+import { deliverEventToHooks } from '../../store/hooks.ts'
 import { payloadProblem } from './event.ts'
 
 interface SentEvent {
@@ -31,7 +32,7 @@ interface SentEvent {
 }
 
 /**
- * Gives an event to the step that has waited longest for it, or keeps it. The lock of the address makes senders and
+ * Gives an event to the step that has waited longest for it and to hooks, or keeps it. The lock of the address makes senders and
  * steps that begin to wait come one after the other. Throws `invalid` for a payload that does not fit the step, which
  * then waits on.
  */
@@ -48,13 +49,22 @@ export const sendEvent = async (database: Database, given: NewEvent, limits: Eve
     if (!isNew) return { event: sameEvent(known, payloadHash), duplicate: true }
     const taker = await giveToFirst(queries, event, given.payload)
     if (!taker && event.runKey !== null) await requireOpenRun(queries, event.runKey)
-    const state = taker ? 'delivered' : event.keepSeconds === 0 ? 'expired' : 'kept'
+    const isHooked = await giveToHooks(queries, event)
+    const state = taker || isHooked ? 'delivered' : event.keepSeconds === 0 ? 'expired' : 'kept'
     if (state === 'kept') await requireRoom(queries, event, limits)
     const kept = state === 'kept' ? payload : null
     const stored = await insertEvent(queries, { ...event, state, payload: kept, taker: taker ?? null })
     return { event: stored, duplicate: false }
   })
 }
+
+/** Stores the event for each hook that starts runs for its name; tells whether there is one. */
+const giveToHooks = async (
+  queries: Queries,
+  { collectionId, event, key, eventId, hookPayload }: EventAddress & { eventId: string; hookPayload: string | null },
+): Promise<boolean> =>
+  hookPayload !== null &&
+  deliverEventToHooks(queries, { collectionId, event, deliveryId: `${key}/${eventId}`, payload: hookPayload })
 
 /** Whether no run has had the event, and none will: it may be sent again. */
 const isInVain = ({ state, expires_at }: ReceivedEventRow): boolean =>

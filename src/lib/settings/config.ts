@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { modelSettings } from './model-settings.ts'
 import { operationSettings, storageSettings, timedSettings } from './operation-settings.ts'
-import { eventSettings, runSettings, scriptSettings, workerSettings } from './run-settings.ts'
+import { eventSettings, hookSettings, runSettings, scriptSettings, workerSettings } from './run-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
 import {
   baseUrl,
@@ -222,6 +222,7 @@ const declared = {
   ...runSettings,
   ...workerSettings,
   ...eventSettings,
+  ...hookSettings,
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
     description: 'Timeout of a step without one of its own.',

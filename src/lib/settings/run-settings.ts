@@ -192,6 +192,46 @@ export const eventSettings = {
   }),
 }
 
+/** Limits of what hooks receive. */
+export const hookSettings = {
+  hooksPerCollection: setting({
+    variable: 'JETTY_HOOKS',
+    description: 'Hooks that a collection may have.',
+    default: '1000',
+    example: '100',
+    schema: wholeNumber(1, 100_000),
+  }),
+  hookBytes: setting({
+    variable: 'JETTY_HOOK_BYTES',
+    description: 'Largest body that a hook receives.',
+    default: '1MiB',
+    example: '25MiB',
+    schema: byteCount(),
+  }),
+  hookWaiting: setting({
+    variable: 'JETTY_HOOK_WAITING',
+    description: 'Deliveries of one hook that wait for their run to start; further ones get 503, and are not stored.',
+    default: '10000',
+    example: '100000',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  hookKeepDays: setting({
+    variable: 'JETTY_HOOK_KEEP_DAYS',
+    description:
+      'Days that deliveries of hooks are kept, with their payloads. A delivery that is sent again later starts another run.',
+    default: '30',
+    example: '90',
+    schema: wholeNumber(1, 3650),
+  }),
+  hookKept: setting({
+    variable: 'JETTY_HOOK_KEPT',
+    description: 'Deliveries of one hook that are kept; the oldest are removed first.',
+    default: '10000',
+    example: '100000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
+}
+
 /** Settings of the activity `script`: how many run at once, and the limits of each. */
 export const scriptSettings = {
   scripts: setting({

@@ -59,10 +59,10 @@ export const receivedEventSchema = z
     state: z
       .enum(['kept', 'delivered', 'refused', 'expired'])
       .describe(
-        '`kept`: no run waits for it yet. `delivered`: a run has taken it. `refused`: its payload does not fit the output_schema of the step that wanted it. `expired`: no run waited in time.',
+        '`kept`: no run waits for it yet. `delivered`: a step has taken it, or a hook starts a run for it. `refused`: its payload does not fit the output_schema of the step that wanted it. `expired`: no run waited in time.',
       ),
     reason: z.string().nullable().describe('Why it was refused.'),
-    taken_by: takerSchema.nullable().describe('The step that took or refused it.'),
+    taken_by: takerSchema.nullable().describe('The step that took or refused it; null if only hooks did.'),
     bytes: z.int().describe('Size of the payload.'),
     sent_by: z.string().describe('`admin`, `api-key:<name>`, `callback`, or `hook:<scheme>`.'),
     received_at: timestampSchema,

@@ -16,6 +16,8 @@ export interface NewEvent extends EventAddress {
   /** Chosen by the sender; null: a hash of the payload. */
   eventId: string | null
   payload: unknown
+  /** The payload as hooks of this event store it, JSON text without secrets; null: there is no hook. */
+  hookPayload: string | null
   sentBy: string
   /** How long it is kept for a run that does not wait yet. */
   keepSeconds: number

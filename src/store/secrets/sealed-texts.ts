@@ -28,6 +28,10 @@ export const webhookSecretSeal = (runKey: string): string => `runs/${runKey}/web
 export const routineSecretsSeal = (id: number): string => `routines/${id}`
 export const routineWebhookSeal = (id: number): string => `routines/${id}/webhook`
 
+/** Encryption context of a hook's signing secret, and of the one before it. */
+export const hookSecretSeal = (id: number): string => `hooks/${id}`
+export const hookFormerSecretSeal = (id: number): string => `hooks/${id}/former`
+
 /** Encryption context of an environment: it opens only for its own collection. */
 export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
 
@@ -97,6 +101,24 @@ export const sealedColumns: readonly SealedColumn[] = [
     bound: 'id',
     boundTo: routineWebhookSeal,
     where: 'sealed_webhook_secret is not null',
+  },
+  {
+    table: 'hooks',
+    key: 'id',
+    keyType: 'bigint',
+    sealed: 'sealed_secret',
+    bound: 'id',
+    boundTo: hookSecretSeal,
+    where: 'sealed_secret is not null',
+  },
+  {
+    table: 'hooks',
+    key: 'id',
+    keyType: 'bigint',
+    sealed: 'sealed_former_secret',
+    bound: 'id',
+    boundTo: hookFormerSecretSeal,
+    where: 'sealed_former_secret is not null',
   },
   {
     table: 'worker_jobs',

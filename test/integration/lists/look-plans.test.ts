@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../../src/store/database/database.ts'
+import { isAnyHookDeliveryDue } from '../../../src/store/hooks.ts'
 import { isAnyRoutineDue } from '../../../src/store/routines.ts'
 import { isAnyDeliveryDue } from '../../../src/store/webhooks.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
@@ -26,6 +27,15 @@ beforeAll(async () => {
     `insert into webhook_queue (run_id, collection_id, due_at)
      select 'run' || n, 1, now() + interval '1 hour' + n * interval '1 second' from generate_series(1, 5000) n`,
   )
+  await database.query(
+    `insert into hooks (collection_id, task_name, name, url_id, sender, disabled, created_at, updated_at)
+     select id, 't', 'h', 'h', 'github', false, now(), now() from collections`,
+  )
+  await database.query(
+    `insert into hook_deliveries (hook_id, delivery_id, payload, bytes, state, due_at)
+     select h.id, n, '{}', 2, 'waiting', now() + interval '1 hour' + n * interval '1 second'
+     from hooks h, generate_series(1, 5000) n`,
+  )
   await database.query('analyze')
   // What a prepared statement comes to after some times.
   await client.query('set plan_cache_mode = force_generic_plan')
@@ -39,6 +49,7 @@ afterAll(async () => {
 test.each([
   ['routines', isAnyRoutineDue],
   ['webhook_queue', isAnyDeliveryDue],
+  ['hook_deliveries', isAnyHookDeliveryDue],
 ])('%s', async (table, condition) => {
   await client.query(`prepare look_${table} as select ${condition('$1::timestamptz')} as due`)
   const ask = async (at: string) => (await client.query(`execute look_${table}(${at})`)).rows[0].due

@@ -398,7 +398,7 @@ describe('the document', () => {
         ...['getHealth', 'getReady', 'getOpenApi', 'getDocs'],
         ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn', 'sendCallback'],
         ...['listDocs', 'searchDocs', 'getDocsPage', 'getLlmsText', 'getLlmsFullText', 'validateCroissant'],
-        'connectRealtime',
+        ...['connectRealtime', 'receiveDelivery'],
       ].sort(),
     )
     expect(
