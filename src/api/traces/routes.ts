@@ -25,7 +25,7 @@ import type { Models } from '../../providers/provider.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
-import { type ObservedSpan, type ObservedTrace, recordTrace } from '../../store/runs/traces.ts'
+import { type ObservedSpan, type ObservedTrace, recordTraces } from '../../store/runs/traces.ts'
 import type { TaskFields } from '../../store/tasks/tasks.ts'
 import { inheritedOf, serviceOf, taskOf } from '../../traces/conventions.ts'
 import {
@@ -189,6 +189,12 @@ const groupByTrace = (spans: readonly Span[]): Map<string, Span[]> => {
   return traces
 }
 
+/** Traces and spans that are written in one transaction. */
+const tracesTogether = 100
+const spansTogether = 1000
+
+const spansIn = (traces: readonly ObservedTrace[]): number => traces.reduce((sum, { spans }) => sum + spans.length, 0)
+
 export const tracesRoutes = ({ database, quota, environmentOf, models, settings }: TracesDeps): Route[] => {
   const record = async (call: ScopedCall<ExportBody>): Promise<Reply> => {
     const { body, collection, identity, headers, memory } = call
@@ -202,25 +208,34 @@ export const tracesRoutes = ({ database, quota, environmentOf, models, settings 
     const prices = await models.prices()
     // The texts of all traces together; each is written and forgotten by itself.
     await memory.take(textsOfExport * bytes.length)
-    for (const [traceId, spans] of groupByTrace(received.spans)) {
-      const service = spans.map(serviceOf).find((name) => name !== undefined) ?? null
-      const trace: ObservedTrace = {
-        traceId,
-        collection: { id: collection.id, name: collection.name },
-        stub: stubOf(taskName(spans.map(taskOf).find((name) => name !== undefined))),
-        author: authorOf(identity),
-        recordedBy: recordedBy(identity),
-        params: scrub.jsonText(JSON.stringify({ source: 'otlp', service })),
-        ...(await doInSlices(stepsOf(spans, { scrub, prices }), owner)),
-        mostLabels: settings.maxLabelsPerRun,
-      }
-      const recorded = await insist(database, (queries) => recordTrace(queries, trace))
-      if (recorded) quota.add(collection.id, { runs: recorded.isNew ? 1 : 0, databaseBytes: recorded.bytes })
-      else {
+    const recording = {
+      collection: { id: collection.id, name: collection.name },
+      author: authorOf(identity),
+      recordedBy: recordedBy(identity),
+      mostLabels: settings.maxLabelsPerRun,
+    }
+    const keep = async (traces: readonly ObservedTrace[]): Promise<void> => {
+      const recorded = await insist(database, (queries) => recordTraces(queries, recording, traces))
+      quota.add(collection.id, { runs: recorded.runs, databaseBytes: recorded.bytes })
+      for (const { traceId, spans } of recorded.refused) {
         received.rejected += spans.length
         received.reason = `trace ${traceId} is the id of a run that is no trace`
       }
     }
+    let waiting: ObservedTrace[] = []
+    for (const [traceId, spans] of groupByTrace(received.spans)) {
+      const service = spans.map(serviceOf).find((name) => name !== undefined) ?? null
+      waiting.push({
+        traceId,
+        stub: stubOf(taskName(spans.map(taskOf).find((name) => name !== undefined))),
+        params: scrub.jsonText(JSON.stringify({ source: 'otlp', service })),
+        ...(await doInSlices(stepsOf(spans, { scrub, prices }), owner)),
+      })
+      if (waiting.length < tracesTogether && spansIn(waiting) < spansTogether) continue
+      await keep(waiting)
+      waiting = []
+    }
+    if (waiting.length > 0) await keep(waiting)
     const type = format === 'json' ? 'application/json' : 'application/x-protobuf'
     return new Reply(exportAnswer(received, format), { 'content-type': type })
   }

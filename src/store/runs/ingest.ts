@@ -77,8 +77,8 @@ export const ingestRun = async (
   if (made !== undefined) {
     await writeStep(queries, row.id, task.id, run, times)
     await giveLabels(queries, row.id, run, place.mostLabels)
-    await countRun(queries, task.id)
-    await countIngested(queries, { taskId: task.id, after: countOf(run.status, times) })
+    await countRun(queries, task.id, 1)
+    await countIngested(queries, { taskId: task.id, before: [], after: [countOf(run.status, times)] })
     return { trajectory_id: made, name, labels: await labelsNow(queries, row.id) }
   }
   const found = await holdOverwritable(queries, task.id, run.trajectoryId ?? '')
@@ -133,7 +133,7 @@ export const holdTask = async (
 const mostDraws = 20
 
 /** Inserts a run and returns its id; undefined when the given id exists. */
-export const insertRun = async (
+const insertRun = async (
   queries: Queries,
   row: { id: string; collectionId: number; taskId: number; workflow: string },
   name: string,
@@ -241,8 +241,8 @@ const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mos
   await giveLabels(queries, found.id, run, mostLabels)
   await countIngested(queries, {
     taskId: found.task_id,
-    before: countOf(found.status, before, step?.failed),
-    after: countOf(run.status, times),
+    before: [countOf(found.status, before, step?.failed)],
+    after: [countOf(run.status, times)],
   })
 }
 
@@ -274,15 +274,10 @@ const writeStep = async (
   )
 }
 
-export const giveLabels = async (
+const giveLabels = async (
   queries: Queries,
   runKey: string,
-  {
-    labels,
-    author,
-    recordedBy,
-    replacing,
-  }: Pick<IngestedRun, 'labels' | 'author' | 'recordedBy'> & Partial<Pick<IngestedRun, 'replacing'>>,
+  { labels, author, recordedBy, replacing }: IngestedRun,
   most: number,
 ): Promise<void> => {
   const given = labels.map((label) => ({ runId: runKey, ...label, author, recordedBy, replacing }))
@@ -292,7 +287,7 @@ export const giveLabels = async (
 
 export const countRun = change(
   'count_ingested_run',
-  `insert into run_counts (task_id, shard, total) values ($1, $2, 1)
-     on conflict (task_id, shard) do update set total = run_counts.total + 1`,
-  (taskId: number) => [taskId, otherShard()],
+  `insert into run_counts (task_id, shard, total) values ($1, $2, $3)
+     on conflict (task_id, shard) do update set total = run_counts.total + excluded.total`,
+  (taskId: number, runs: number) => [taskId, otherShard(), runs],
 )

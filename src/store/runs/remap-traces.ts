@@ -1,7 +1,7 @@
 import type { Queries } from '../database/database.ts'
 import { bigint, bool, change, int, orNull, query, queryOne, queryRow, text } from '../database/table.ts'
 import { placeValue } from './payloads.ts'
-import { holdTrace } from './trace-scores.ts'
+import { holdTraces } from './trace-scores.ts'
 import { type ObservedSpan, settleCalls, spanText } from './traces.ts'
 
 /** A place among the stored traces of a collection. Runs come in the order of their last change. */
@@ -149,7 +149,7 @@ export const rewriteSpans = async (
   run: { id: string; traceId: string; collectionId: number },
   spans: readonly RemappedSpan[],
 ): Promise<boolean> => {
-  await holdTrace(queries, run.traceId, run.collectionId)
+  await holdTraces(queries, [run.traceId], run.collectionId)
   if (!(await lockRun(queries, run.id))) return false
   await removePayloads(
     queries,

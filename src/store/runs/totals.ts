@@ -82,14 +82,14 @@ export interface IngestedTotals {
 }
 
 /**
- * Adds an ingested run to the totals, and subtracts what it counted `before` when it is overwritten. Call it in the
- * transaction that locks the run's row; it does not touch `run_counts`.
+ * Adds ingested runs of a task to the totals, and subtracts what those counted `before` that are overwritten. Call it in
+ * the transaction that locks the runs' rows; it does not touch `run_counts`.
  */
 export const countIngested = async (
   queries: Queries,
-  { taskId, before, after }: { taskId: number; before?: IngestedTotals; after: IngestedTotals },
+  { taskId, before, after }: { taskId: number; before: readonly IngestedTotals[]; after: readonly IngestedTotals[] },
 ): Promise<void> => {
-  const rows = [...(before ? [{ ...before, sign: -1 }] : []), { ...after, sign: 1 }]
+  const rows = [...before.map((one) => ({ ...one, sign: -1 })), ...after.map((one) => ({ ...one, sign: 1 }))]
   const steps = rows.flatMap(({ steps, sign }) => steps.map((step) => ({ ...step, sign })))
   await queries.rows(
     'count_ingested',

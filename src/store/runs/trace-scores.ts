@@ -12,12 +12,13 @@ export interface TraceScore {
   recordedBy: string
 }
 
-/** Locks a trace of a collection: what arrives for it at once is written one after the other. */
-export const holdTrace = query(
-  'hold_trace',
-  { pg_advisory_xact_lock: nothing },
-  'select pg_advisory_xact_lock(hashtextextended($1, $2))',
-  (traceId: string, collectionId: number) => [traceId, collectionId],
+/** Locks traces of a collection: what arrives for one of them at once is written one after the other. */
+export const holdTraces = query(
+  'hold_traces',
+  { held: nothing },
+  `select pg_advisory_xact_lock(key) held from (
+     select hashtextextended(id, $2) key from unnest($1::text[]) id order by 1 offset 0) keys`,
+  (traceIds: readonly string[], collectionId: number) => [traceIds, collectionId],
 )
 
 const findRun = queryOne(
@@ -55,20 +56,27 @@ const keepEarly = change(
 
 const takeEarly = query(
   'take_early_scores',
-  { key: text, value: text, author: text, recorded_by: text },
-  `delete from early_scores where collection_id = $1 and trace_id = $2
-     returning key, value, author, recorded_by`,
-  (collectionId: number, traceId: string) => [collectionId, traceId],
+  { trace_id: text, key: text, value: text, author: text, recorded_by: text },
+  `delete from early_scores where collection_id = $1 and trace_id = any($2)
+     returning trace_id, key, value, author, recorded_by`,
+  (collectionId: number, traceIds: string[]) => [collectionId, traceIds],
 )
 
-/** Gives the run of a trace the scores that came before it; further ones than it may have labels are dropped. */
+/**
+ * Gives runs of traces the scores that came before them; further ones than a run may have labels are dropped. `runs` has
+ * their keys by trace.
+ */
 export const giveEarlyScores = async (
   queries: Queries,
-  { id, collectionId, traceId }: { id: string; collectionId: number; traceId: string },
+  collectionId: number,
+  runs: ReadonlyMap<string, string>,
   mostLabels: number,
 ): Promise<void> => {
-  const scores = await takeEarly(queries, collectionId, traceId)
-  const labels = scores.map(({ recorded_by: recordedBy, ...label }) => ({ runId: id, ...label, recordedBy }))
+  const scores = runs.size > 0 ? await takeEarly(queries, collectionId, [...runs.keys()]) : []
+  const labels = scores.flatMap(({ trace_id, recorded_by: recordedBy, ...label }) => {
+    const runId = runs.get(trace_id)
+    return runId === undefined ? [] : { runId, ...label, recordedBy }
+  })
   await writeLabels(queries, labels, mostLabels)
 }
 
@@ -81,7 +89,7 @@ type ScoreOutcome = 'set' | 'early' | 'too_many_early' | 'too_many_labels'
  */
 export const setScore = async (queries: Queries, score: TraceScore, mostLabels: number): Promise<ScoreOutcome> => {
   const { traceId, collectionId, labels, author, recordedBy } = score
-  await holdTrace(queries, traceId, collectionId)
+  await holdTraces(queries, [traceId], collectionId)
   const run = await findRun(queries, traceId, collectionId)
   if (run) {
     const given = labels.map((label) => ({ runId: run.id, ...label, author, recordedBy }))

@@ -4,24 +4,14 @@ import type { StepSpan } from '../../model/runs/step.ts'
 import type { StepUsage } from '../../model/runs/step-usage.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
-import {
-  bigint,
-  change,
-  float,
-  int,
-  moment,
-  orNull,
-  query,
-  queryOne,
-  queryRow,
-  text,
-  textOf,
-} from '../database/table.ts'
-import type { TaskFields } from '../tasks/tasks.ts'
-import { countRun, giveLabels, holdTask, insertRun } from './ingest.ts'
+import { bigint, bool, change, float, int, moment, orNull, query, queryRow, text, textOf } from '../database/table.ts'
+import { keeping } from '../tasks/definitions.ts'
+import { definitionHash, type TaskFields } from '../tasks/tasks.ts'
+import { countRun, holdTask } from './ingest.ts'
+import { writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { countIngested, type IngestedTotals } from './totals.ts'
-import { giveEarlyScores, holdTrace } from './trace-scores.ts'
+import { giveEarlyScores, holdTraces } from './trace-scores.ts'
 
 /** A span to be recorded as a step. JSON texts have no secrets any more. */
 export interface ObservedSpan {
@@ -51,58 +41,77 @@ export interface ObservedSpan {
 export interface ObservedTrace {
   /** 32 hexadecimal digits: the trajectory id of its run. */
   traceId: string
-  collection: { id: number; name: string }
   /** The task of a run that does not exist yet; its workflow is what such runs are shown with. */
   stub: TaskFields
-  author: string
-  recordedBy: string
   /** JSON text: what `attributes.params` of a new run says. */
   params: string
   spans: readonly ObservedSpan[]
   labels: { key: string; value: string }[]
+}
+
+/** Where traces are recorded, and who sends them. */
+interface TraceRecording {
+  collection: { id: number; name: string }
+  author: string
+  recordedBy: string
   mostLabels: number
 }
 
 const held = {
   id: text,
+  trajectory_id: text,
   task_id: bigint,
   status: textOf<RunStatus>(),
   cost_usd: orNull(float),
   created_at: moment,
   ended_at: moment,
   steps: int,
+  has_calls: bool,
 }
 
-const holdRun = queryOne(
-  'hold_observed_run',
+const holdRuns = query(
+  'hold_observed_runs',
   held,
-  `select id, task_id, status, cost_usd, created_at, ended_at,
-       (select coalesce(max(seq) + 1, 0) from steps where run_id = r.id)::int steps
-     from runs r where trajectory_id = $1 and collection_id = $2 and exists (select from spans where run_id = r.id)
-     limit 1 for update`,
-  (traceId: string, collectionId: number) => [traceId, collectionId],
+  `select id, trajectory_id, task_id, status, cost_usd, created_at, ended_at,
+       (select coalesce(max(seq) + 1, 0) from steps where run_id = r.id)::int steps,
+       exists (select from spans where run_id = r.id and is_call) has_calls
+     from runs r where trajectory_id = any($1) and collection_id = $2 and exists (select from spans where run_id = r.id)
+     order by id for update`,
+  (traceIds: readonly string[], collectionId: number) => [traceIds, collectionId],
 )
+
+/** A span of a run, as two columns. */
+interface SpanKey {
+  runKey: string
+  spanId: string
+}
+
+const keysOf = (keys: readonly SpanKey[]): [string[], string[]] => [
+  keys.map(({ runKey }) => runKey),
+  keys.map(({ spanId }) => spanId),
+]
 
 const knownSpans = query(
   'known_spans',
-  { span_id: text },
-  'select span_id from spans where run_id = $1 and span_id = any($2)',
-  (runKey: string, ids: string[]) => [runKey, ids],
+  { run_id: text, span_id: text },
+  `select s.run_id, s.span_id from unnest($1::text[], $2::text[]) u(run_id, span_id)
+     join spans s on s.run_id = u.run_id and s.span_id = u.span_id`,
+  (keys: readonly SpanKey[]) => keysOf(keys),
 )
 
 const namesUsed = query(
   'span_names_used',
-  { name: text, used: int },
-  'select name, count(*)::int used from spans where run_id = $1 and name = any($2) group by name',
-  (runKey: string, names: string[]) => [runKey, names],
+  { run_id: text, name: text, used: int },
+  `select run_id, name, count(*)::int used from spans where run_id = any($1) and name = any($2) group by run_id, name`,
+  (runKeys: string[], names: string[]) => [runKeys, names],
 )
 
 const addSpans = change(
   'add_spans',
   `insert into spans (run_id, span_id, seq, name, attributes, parent_id, is_call)
-     select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[])`,
-  (runKey: string, rows: readonly SpanStep[]) => [
-    runKey,
+     select * from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[])`,
+  (rows: readonly SpanStep[]) => [
+    rows.map(({ run }) => run.id),
     rows.map(({ span }) => span.spanId),
     rows.map(({ seq }) => seq),
     rows.map(({ span }) => span.name),
@@ -114,25 +123,21 @@ const addSpans = change(
 
 const spansWithCalls = query(
   'spans_with_calls',
-  { parent_id: text },
-  'select distinct parent_id from spans where run_id = $1 and is_call and parent_id = any($2)',
-  (runKey: string, ids: string[]) => [runKey, ids],
+  { run_id: text, parent_id: text },
+  `select distinct s.run_id, s.parent_id from unnest($1::text[], $2::text[]) u(run_id, span_id)
+     join spans s on s.run_id = u.run_id and s.parent_id = u.span_id and s.is_call`,
+  (keys: readonly SpanKey[]) => keysOf(keys),
 )
 
 const discountCalls = query(
   'discount_calls',
-  { seq: int },
-  `update steps t set usage = null, changed = nextval('changes') from spans s
-     where s.run_id = $1 and s.span_id = any($2) and s.is_call and t.run_id = $1 and t.seq = s.seq and t.usage is not null
-     returning t.seq`,
-  (runKey: string, ids: string[]) => [runKey, ids],
-)
-
-const hasCalls = queryOne(
-  'observed_run_has_calls',
-  {},
-  'select from spans where run_id = $1 and is_call limit 1',
-  (runKey: string) => [runKey],
+  { run_id: text },
+  `update steps t set usage = null, changed = nextval('changes')
+     from unnest($1::text[], $2::text[]) u(run_id, span_id)
+     join spans s on s.run_id = u.run_id and s.span_id = u.span_id and s.is_call
+     where t.run_id = s.run_id and t.seq = s.seq and t.usage is not null
+     returning t.run_id`,
+  (keys: readonly SpanKey[]) => keysOf(keys),
 )
 
 const costOfSteps = queryRow(
@@ -159,8 +164,17 @@ export const readReceivedSpan = queryRow(
   (runKey: string, spanId: string) => [runKey, spanId],
 )
 
+/** The run of a trace, new or not. */
+interface TracedRun {
+  id: string
+  task_id: number
+  /** How many it had before. */
+  steps: number
+}
+
 /** A span with the place and the name of its step. A name that comes again has a turn, as in a loop. */
 interface SpanStep {
+  run: TracedRun
   span: ObservedSpan
   /** Undefined if it is no call, or one inside of it counts. */
   usage: StepUsage | undefined
@@ -175,26 +189,27 @@ type SpanFacts = Pick<ObservedSpan, 'spanId' | 'parentId' | 'name' | 'kind' | 's
 export const spanText = ({ spanId, parentId, name, kind, scope, model, costFrom }: SpanFacts): string =>
   JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, model, cost_from: costFrom } satisfies StepSpan)
 
-const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: readonly SpanStep[]): Promise<void> => {
+const addSteps = async (queries: Queries, rows: readonly SpanStep[]): Promise<void> => {
   const inputs = []
   const outputs = []
-  for (const { span } of rows) {
-    inputs.push(await placeValue(queries, runKey, span.inputs))
-    outputs.push(await placeValue(queries, runKey, span.outputs))
+  for (const { run, span } of rows) {
+    const placed = [placeValue(queries, run.id, span.inputs), placeValue(queries, run.id, span.outputs)] as const
+    inputs.push(placed[0] instanceof Promise ? await placed[0] : placed[0])
+    outputs.push(placed[1] instanceof Promise ? await placed[1] : placed[1])
   }
   await queries.rows(
     'add_observed_steps',
     `insert into steps (run_id, task_id, seq, name, turn, status, attempt, epoch, inputs, inputs_payload, outputs,
        outputs_payload, error, usage, span, work_ms, started_at, ended_at)
-     select $1, $2, seq, name, turn, case when error is null then 'completed' else 'failed' end, 1, 0, inputs,
+     select run_id, task_id, seq, name, turn, case when error is null then 'completed' else 'failed' end, 1, 0, inputs,
        inputs_payload, outputs, outputs_payload, error, usage, span, ended - started, to_timestamp(started / 1000),
        to_timestamp(ended / 1000)
-     from unnest($3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-       $12::text[], $13::float8[], $14::float8[])
-       u(seq, name, turn, inputs, inputs_payload, outputs, outputs_payload, error, usage, span, started, ended)`,
+     from unnest($1::text[], $2::bigint[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[],
+       $10::text[], $11::text[], $12::text[], $13::float8[], $14::float8[])
+       u(run_id, task_id, seq, name, turn, inputs, inputs_payload, outputs, outputs_payload, error, usage, span, started, ended)`,
     [
-      runKey,
-      taskId,
+      rows.map(({ run }) => run.id),
+      rows.map(({ run }) => run.task_id),
       rows.map(({ seq }) => seq),
       rows.map(({ name }) => name),
       rows.map(({ turn }) => turn),
@@ -211,22 +226,36 @@ const addSteps = async (queries: Queries, runKey: string, taskId: number, rows: 
   )
 }
 
-const widenRun = queryRow(
-  'widen_observed_run',
-  { status: textOf<RunStatus>(), created_at: moment, ended_at: moment },
-  `with l as (update labels set run_created_at = to_timestamp($2::float8 / 1000)
-       where run_id = $1 and run_created_at > to_timestamp($2::float8 / 1000))
-   update runs set created_at = least(created_at, to_timestamp($2::float8 / 1000)),
-       started_at = least(started_at, to_timestamp($2::float8 / 1000)),
-       ended_at = greatest(ended_at, to_timestamp($3::float8 / 1000)), cost_usd = $4::float8,
-       status = coalesce($5, status), error = coalesce($6, error), init_params = coalesce($7, init_params),
-       changed = nextval('changes')
-     where id = $1 returning status, created_at, ended_at`,
-  (run: { id: string; startMs: number; endMs: number; costUsd: number | null; root: ObservedSpan | undefined }) => [
-    ...[run.id, run.startMs, run.endMs, run.costUsd],
-    run.root ? (run.root.error === null ? 'completed' : 'failed') : null,
-    run.root?.error ? (JSON.parse(run.root.error) as { message: string }).message : null,
-    run.root?.inputs ?? null,
+/** What a run has become by more spans. */
+interface Widened {
+  id: string
+  startMs: number
+  endMs: number
+  costUsd: number | null
+  root: ObservedSpan | undefined
+}
+
+const widenRuns = query(
+  'widen_observed_runs',
+  { id: text, status: textOf<RunStatus>(), created_at: moment, ended_at: moment },
+  `with u as materialized (
+       select id, to_timestamp(started / 1000) started, to_timestamp(ended / 1000) ended, cost, status, error, params
+       from unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::text[], $6::text[], $7::text[])
+         u(id, started, ended, cost, status, error, params)),
+     l as (update labels set run_created_at = u.started from u
+       where labels.run_id = u.id and labels.run_created_at > u.started)
+   update runs r set created_at = least(r.created_at, u.started), started_at = least(r.started_at, u.started),
+       ended_at = greatest(r.ended_at, u.ended), cost_usd = u.cost, status = coalesce(u.status, r.status),
+       error = coalesce(u.error, r.error), init_params = coalesce(u.params, r.init_params), changed = nextval('changes')
+     from u where r.id = u.id returning r.id, r.status, r.created_at, r.ended_at`,
+  (runs: readonly Widened[]) => [
+    runs.map(({ id }) => id),
+    runs.map(({ startMs }) => startMs),
+    runs.map(({ endMs }) => endMs),
+    runs.map(({ costUsd }) => costUsd),
+    runs.map(({ root }) => (root ? (root.error === null ? 'completed' : 'failed') : null)),
+    runs.map(({ root }) => (root?.error ? (JSON.parse(root.error) as { message: string }).message : null)),
+    runs.map(({ root }) => root?.inputs ?? null),
   ],
 )
 
@@ -264,22 +293,31 @@ export const settleCalls = async (queries: Queries, runKey: string): Promise<voi
   await settle(queries, runKey)
 }
 
-/** Leaves the usage of a call only to the innermost spans that record it. */
+const keyText = ({ runKey, spanId }: SpanKey): string => `${runKey} ${spanId}`
+
+/** Leaves the usage of a call only to the innermost spans that record it. Returns the runs of which stored ones lost theirs. */
 const countOnce = async (
   queries: Queries,
-  runKey: string,
   rows: readonly SpanStep[],
-  known: boolean,
-): Promise<{ rows: readonly SpanStep[]; isDiscounted: boolean }> => {
+  hadCalls: ReadonlySet<string>,
+): Promise<{ rows: readonly SpanStep[]; discounted: ReadonlySet<string> }> => {
   const calls = rows.filter(({ usage }) => usage)
-  const outer = new Set(calls.flatMap(({ span }) => span.parentId ?? []))
-  const ids = calls.map(({ span }) => span.spanId)
-  const stored = known && ids.length > 0 ? await spansWithCalls(queries, runKey, ids) : []
-  for (const { parent_id } of stored) outer.add(parent_id)
-  const discounted = known && outer.size > 0 ? await discountCalls(queries, runKey, [...outer]) : []
+  const outer = calls.flatMap(({ run, span }) =>
+    span.parentId === null ? [] : { runKey: run.id, spanId: span.parentId },
+  )
+  const known = calls.filter(({ run }) => hadCalls.has(run.id))
+  const inside = known.map(({ run, span }) => ({ runKey: run.id, spanId: span.spanId }))
+  for (const { run_id, parent_id } of inside.length > 0 ? await spansWithCalls(queries, inside) : []) {
+    outer.push({ runKey: run_id, spanId: parent_id })
+  }
+  const stored = outer.filter(({ runKey }) => hadCalls.has(runKey))
+  const discounted = stored.length > 0 ? await discountCalls(queries, stored) : []
+  const isOuter = new Set(outer.map(keyText))
   return {
-    rows: rows.map((row) => (outer.has(row.span.spanId) ? { ...row, usage: undefined } : row)),
-    isDiscounted: discounted.length > 0,
+    rows: rows.map((row) =>
+      isOuter.has(keyText({ runKey: row.run.id, spanId: row.span.spanId })) ? { ...row, usage: undefined } : row,
+    ),
+    discounted: new Set(discounted.map(({ run_id }) => run_id)),
   }
 }
 
@@ -296,28 +334,15 @@ const totalsOf = (
   })),
 })
 
-/** Gives each span the next place and a name of its own. */
-const placed = async (
-  queries: Queries,
-  run: { id: string; steps: number },
-  spans: readonly ObservedSpan[],
-): Promise<SpanStep[]> => {
-  const names = [...new Set(spans.map(({ name }) => name))]
-  const rows = run.steps === 0 ? [] : await namesUsed(queries, run.id, names)
-  const used = new Map(rows.map((row) => [row.name, row.used]))
-  return spans.map((span, at) => {
+/** Gives each span the next place in its run and a name of its own. `used` counts the names of runs that are not new. */
+const placed = (run: TracedRun, spans: readonly ObservedSpan[], used: Map<string, number>): SpanStep[] =>
+  spans.map((span, at) => {
     const before = used.get(span.name) ?? 0
     used.set(span.name, before + 1)
     const turn = before === 0 ? null : before + 1
-    return {
-      span,
-      usage: span.usage,
-      seq: run.steps + at,
-      name: turn === null ? span.name : `${span.name}__${turn}`,
-      turn,
-    }
+    const name = turn === null ? span.name : `${span.name}__${turn}`
+    return { run, span, usage: span.usage, seq: run.steps + at, name, turn }
   })
-}
 
 /** Characters of the texts of spans, as the quota of a collection counts them. */
 const textsOf = (spans: readonly ObservedSpan[]): number =>
@@ -327,85 +352,180 @@ const textsOf = (spans: readonly ObservedSpan[]): number =>
     0,
   )
 
-/** The spans that the run of their trace does not have yet, each once, in the order in which they began. */
-const newSpans = async (queries: Queries, runKey: string | undefined, spans: readonly ObservedSpan[]) => {
-  const first = new Map<string, ObservedSpan>()
-  for (const span of spans) if (!first.has(span.spanId)) first.set(span.spanId, span)
-  if (runKey !== undefined) {
-    for (const { span_id } of await knownSpans(queries, runKey, [...first.keys()])) first.delete(span_id)
-  }
-  return [...first.values()].sort((one, other) => one.startMs - other.startMs)
+/** The spans that the runs of their traces do not have yet, each once, in the order in which they began. */
+const newSpans = async (
+  queries: Queries,
+  traces: readonly ObservedTrace[],
+  found: ReadonlyMap<string, { id: string }>,
+): Promise<Map<ObservedTrace, ObservedSpan[]>> => {
+  const stored = traces.flatMap(({ traceId, spans }) => {
+    const run = found.get(traceId)
+    return run ? spans.map(({ spanId }) => ({ runKey: run.id, spanId })) : []
+  })
+  const rows = stored.length > 0 ? await knownSpans(queries, stored) : []
+  const known = new Set(rows.map(({ run_id, span_id }) => keyText({ runKey: run_id, spanId: span_id })))
+  return new Map(
+    traces.map((trace) => {
+      const runKey = found.get(trace.traceId)?.id
+      const first = new Map<string, ObservedSpan>()
+      for (const span of trace.spans) {
+        const isKnown = runKey !== undefined && known.has(keyText({ runKey, spanId: span.spanId }))
+        if (!isKnown && !first.has(span.spanId)) first.set(span.spanId, span)
+      }
+      return [trace, [...first.values()].sort((one, other) => one.startMs - other.startMs)]
+    }),
+  )
 }
 
-/** Whether the run is new, and what was added to it. */
-interface RecordedTrace {
-  isNew: boolean
+/** What was recorded of traces. */
+interface RecordedTraces {
+  /** Runs that were made. */
+  runs: number
   /** About as many bytes were stored. */
   bytes: number
+  /** Traces with the id of a run that is none: nothing of them was written. */
+  refused: ObservedTrace[]
 }
+
+const endOf = (spans: readonly ObservedSpan[]): number =>
+  spans.reduce((latest, span) => Math.max(latest, span.endMs), Number.NEGATIVE_INFINITY)
 
 /**
- * Records spans as steps of the run of their trace, which is made with the first of them. A span that is there already
- * changes nothing. Runs in the caller's transaction, which must be one of `insist`. Undefined when the id of the trace is
- * that of another run of the task: nothing is written then.
+ * Records spans as steps of the runs of their traces, which are made with the first of them. A span that is there already
+ * changes nothing. Runs in the caller's transaction, which must be one of `insist`. All traces take a dozen statements
+ * together: one by one, those of an export of 512 spans took 800.
  */
-export const recordTrace = async (queries: Queries, trace: ObservedTrace): Promise<RecordedTrace | undefined> => {
-  await holdTrace(queries, trace.traceId, trace.collection.id)
-  const found = await holdRun(queries, trace.traceId, trace.collection.id)
-  const spans = await newSpans(queries, found?.id, trace.spans)
-  const [earliest] = spans
-  if (!earliest) return { isNew: false, bytes: 0 }
-  const { startMs } = earliest
-  const endMs = spans.reduce((latest, span) => Math.max(latest, span.endMs), startMs)
-  const run = found ?? (await makeRun(queries, trace, { createdMs: startMs, completedMs: endMs }))
-  if (!run) return undefined
-  const hadCalls = found !== undefined && (await hasCalls(queries, run.id)) !== undefined
-  const { rows, isDiscounted } = await countOnce(queries, run.id, await placed(queries, run, spans), hadCalls)
-  await addSpans(queries, run.id, rows)
-  await addSteps(queries, run.id, run.task_id, rows)
-  const before = found?.cost_usd ?? null
-  const costUsd = await costWith(queries, { id: run.id, before, isDiscounted, hadCalls }, rows)
-  const root = spans.find(({ parentId }) => parentId === null)
-  const now = await widenRun(queries, { id: run.id, startMs, endMs, costUsd, root })
-  await giveLabels(queries, run.id, trace, trace.mostLabels)
-  if (!found) {
-    await giveEarlyScores(
-      queries,
-      { id: run.id, collectionId: trace.collection.id, traceId: trace.traceId },
-      trace.mostLabels,
-    )
-  }
-  const totals = found && totalsOf(found, [])
-  await countIngested(queries, {
-    taskId: run.task_id,
-    ...(totals ? { before: totals } : {}),
-    after: totalsOf(now, rows),
+export const recordTraces = async (
+  queries: Queries,
+  recording: TraceRecording,
+  given: readonly ObservedTrace[],
+): Promise<RecordedTraces> => {
+  const { collection, author, recordedBy, mostLabels } = recording
+  const ids = given.map(({ traceId }) => traceId)
+  await holdTraces(queries, ids, collection.id)
+  const held = await holdRuns(queries, ids, collection.id)
+  const found = new Map(held.map((run) => [run.trajectory_id, run]))
+  const all = await newSpans(queries, given, found)
+  const fresh = [...all].filter(([, spans]) => spans.length > 0)
+  const made = await makeRuns(
+    queries,
+    recording,
+    fresh.filter(([{ traceId }]) => !found.has(traceId)),
+  )
+  const traces = fresh.flatMap(([trace, spans]) => {
+    const run: TracedRun | undefined = found.get(trace.traceId) ?? made.get(trace)
+    return run ? [{ trace, spans, run, before: found.get(trace.traceId) }] : []
   })
-  return { isNew: !found, bytes: textsOf(spans) }
+  const refused = fresh.flatMap(([trace]) => (found.has(trace.traceId) || made.has(trace) ? [] : [trace]))
+  if (traces.length === 0) return { runs: 0, bytes: 0, refused }
+
+  const old = traces.filter(({ before }) => before)
+  const names = [...new Set(old.flatMap(({ spans }) => spans.map(({ name }) => name)))]
+  const used = new Map<string, Map<string, number>>()
+  const usedRows =
+    old.length > 0
+      ? await namesUsed(
+          queries,
+          old.map(({ run }) => run.id),
+          names,
+        )
+      : []
+  for (const { run_id, name, used: times } of usedRows) {
+    const ofRun = used.get(run_id) ?? new Map<string, number>()
+    used.set(run_id, ofRun.set(name, times))
+  }
+  const placedRows = traces.flatMap(({ run, spans }) => placed(run, spans, used.get(run.id) ?? new Map()))
+  const hadCalls = new Set(held.filter(({ has_calls }) => has_calls).map(({ id }) => id))
+  const { rows, discounted } = await countOnce(queries, placedRows, hadCalls)
+  await addSpans(queries, rows)
+  await addSteps(queries, rows)
+
+  const byRun = new Map<string, SpanStep[]>()
+  for (const row of rows) {
+    const ofRun = byRun.get(row.run.id)
+    if (ofRun) ofRun.push(row)
+    else byRun.set(row.run.id, [row])
+  }
+  const widened: Widened[] = []
+  for (const { run, spans, before } of traces) {
+    const was = { id: run.id, before: before?.cost_usd ?? null, isDiscounted: discounted.has(run.id) }
+    const costUsd = await costWith(queries, { ...was, hadCalls: hadCalls.has(run.id) }, byRun.get(run.id) ?? [])
+    const root = spans.find(({ parentId }) => parentId === null)
+    widened.push({ id: run.id, startMs: spans[0]?.startMs ?? 0, endMs: endOf(spans), costUsd, root })
+  }
+  const now = new Map((await widenRuns(queries, widened)).map((row) => [row.id, row]))
+  // What is beyond the labels that a run may have is left out: refused, an exporter would drop all of its spans.
+  await writeLabels(
+    queries,
+    traces.flatMap(({ trace, run }) => trace.labels.map((label) => ({ runId: run.id, ...label, author, recordedBy }))),
+    mostLabels,
+  )
+  const newRuns = traces.filter(({ before }) => !before)
+  await giveEarlyScores(
+    queries,
+    collection.id,
+    new Map(newRuns.map(({ trace, run }) => [trace.traceId, run.id])),
+    mostLabels,
+  )
+  for (const taskId of new Set(traces.map(({ run }) => run.task_id))) {
+    const ofTask = traces.filter(({ run }) => run.task_id === taskId)
+    await countIngested(queries, {
+      taskId,
+      before: ofTask.flatMap(({ before }) => (before ? totalsOf(before, []) : [])),
+      after: ofTask.flatMap(({ run }) => {
+        const row = now.get(run.id)
+        return row ? totalsOf(row, byRun.get(run.id) ?? []) : []
+      }),
+    })
+  }
+  return { runs: newRuns.length, bytes: traces.reduce((sum, { spans }) => sum + textsOf(spans), 0), refused }
 }
 
-/** Makes the run of a trace; undefined when the task has another one with its id. */
-const makeRun = async (
+const insertRuns = query(
+  'insert_observed_runs',
+  { id: text },
+  `with ${keeping('$6::text', '$7::text')}
+   insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+     recorded_by, status, params, ingested, created_at, started_at, ended_at)
+   select u.id, u.trajectory_id, replace($3, '/', '-') || '--' || u.trajectory_id, $1, $2::bigint, $3, $6, '{}', $4,
+     $5, 'completed', u.params, true, to_timestamp(u.started / 1000), to_timestamp(u.started / 1000), to_timestamp(u.ended / 1000)
+   from unnest($8::text[], $9::text[], $10::text[], $11::float8[], $12::float8[]) u(id, trajectory_id, params, started, ended)
+   where not exists (select from runs where trajectory_id = u.trajectory_id and not ingested and task_id = $2)
+   on conflict do nothing returning id`,
+  (
+    { collection, author, recordedBy }: TraceRecording,
+    task: { id: number; name: string; workflow: string },
+    runs: readonly { id: string; trace: ObservedTrace; spans: readonly ObservedSpan[] }[],
+  ) => [
+    ...[collection.id, task.id, `${collection.name}/${task.name}`, author, recordedBy],
+    ...[definitionHash(task.workflow), task.workflow],
+    runs.map(({ id }) => id),
+    runs.map(({ trace }) => trace.traceId),
+    runs.map(({ trace }) => trace.params),
+    runs.map(({ spans }) => spans[0]?.startMs ?? 0),
+    runs.map(({ spans }) => endOf(spans)),
+  ],
+)
+
+/** Makes the runs of traces. Those whose task has another run with the same id are not among them. */
+const makeRuns = async (
   queries: Queries,
-  trace: ObservedTrace,
-  times: { createdMs: number; completedMs: number },
-): Promise<{ id: string; task_id: number; steps: number } | undefined> => {
-  const { collection, stub, traceId: trajectoryId, author, recordedBy, params } = trace
-  const task = await holdTask(queries, { collection, task: stub.name, stub })
-  if (!task) throw new TypeError('a task with a stub always exists')
-  const row = { id: newRunKey(), collectionId: collection.id, taskId: task.id, workflow: stub.workflow }
-  const run = {
-    trajectoryId,
-    status: 'completed' as const,
-    author,
-    recordedBy,
-    inputs: '{}',
-    params,
-    costUsd: null,
-    ...times,
+  recording: TraceRecording,
+  traces: readonly [ObservedTrace, readonly ObservedSpan[]][],
+): Promise<Map<ObservedTrace, TracedRun>> => {
+  const made = new Map<ObservedTrace, TracedRun>()
+  // In one order, so that two exports never wait for each other's tasks.
+  const stubs = new Map(traces.map(([{ stub }]) => [stub.name.toLowerCase(), stub]))
+  for (const [name, stub] of [...stubs].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const task = await holdTask(queries, { collection: recording.collection, task: stub.name, stub })
+    if (!task) throw new TypeError('a task with a stub always exists')
+    const runs = traces
+      .filter(([trace]) => trace.stub.name.toLowerCase() === name)
+      .map(([trace, spans]) => ({ id: newRunKey(), trace, spans }))
+    const rows = await insertRuns(queries, recording, { ...task, workflow: stub.workflow }, runs)
+    const ids = new Set(rows.map(({ id }) => id))
+    for (const { id, trace } of runs) if (ids.has(id)) made.set(trace, { id, task_id: task.id, steps: 0 })
+    if (rows.length > 0) await countRun(queries, task.id, rows.length)
   }
-  const made = await insertRun(queries, row, `${collection.name}/${task.name}`, run, times)
-  if (made === undefined) return undefined
-  await countRun(queries, task.id)
-  return { id: row.id, task_id: task.id, steps: 0 }
+  return made
 }
