@@ -370,6 +370,7 @@ export const about = {
     Traces: 'What other programs export: their traces, as runs that nobody executes.',
     Trajectories: 'The record of a run: its steps, values, files, events and logs.',
     Routines: 'Runs on a schedule.',
+    Hooks: 'Runs that webhooks of other services and events start, and the deliveries of both.',
     Approvals: 'Steps that wait for the decision of a person.',
     Events: 'Steps that wait for an event, and events that were received.',
     Webhooks: 'Notices of runs that have ended, and their deliveries.',

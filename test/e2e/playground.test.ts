@@ -63,7 +63,7 @@ test('a model is chosen and its answer streams, with what it took, on the record
   await page.getByRole('heading', { name: 'Playground' }).waitFor()
   await pick('Model', 'gpt-4o-mini')
   await page.waitForURL(/model=gpt-4o-mini/)
-  await page.getByText('128k context · $0.15 in, $0.6 out per 1M').waitFor()
+  await page.getByText('128k context · $0.15 in, $0.6 out per 1M').first().waitFor() // the list that closes has it, too
   fake.script({ headers: eventStreamType, body: eventStream('gpt-4o-mini', 'It is **long** indeed.'), pieceBytes: 200 })
   await page.getByLabel('Temperature').fill('0.5')
   await page.getByLabel('System prompt').fill('Be brief.')
