@@ -16,12 +16,14 @@ export const providerUrls = (settings: Settings): ReadonlyMap<string, string | u
     ['REPLICATE_BASE_URL', settings.replicateBaseUrl],
   ])
 
-/** `host:port` of each base URL that is set. */
+/** `host:port` of a URL that the operator has set: it may be private. */
+export const addressOf = (url: string): string => {
+  const { hostname, port, protocol } = new URL(url)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+}
+
 const addressesOf = (urls: ReadonlyMap<string, string | undefined>): string[] =>
-  [...urls.values()]
-    .filter((url) => url !== undefined)
-    .map((text) => new URL(text))
-    .map(({ hostname, port, protocol }) => `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
+  [...urls.values()].filter((url) => url !== undefined).map(addressOf)
 
 /** Makes the calls to model providers. Base URLs of the operator are trusted: only they may be private addresses. */
 export const modelsFromSettings = (settings: Settings, lentKeys: LentKeys, guardedPorts: readonly number[]): Models => {

@@ -45,6 +45,7 @@ import {
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import { answerCacheLimits, makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
+import { openTraceExport } from './telemetry.ts'
 
 /** For scrapers and load balancers. */
 const openConnections = 64
@@ -285,6 +286,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const metricsPort = reserveMetricsPort(core, readiness, closers)
   const trajectories = makeTrajectories(core)
   const jobs = startBackgroundJobs(core, trajectories.documentOf, clock)
+  const traceExport = await openTraceExport(core)
   let http: ServedHttp | undefined
   /** Load balancers that poll readiness get the drain time to see it change while requests are still answered. */
   const stopServing = async () => {
@@ -294,7 +296,8 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   }
   let retired: Promise<unknown> | undefined
   const retire = () => {
-    retired ??= Promise.all([jobs.stop(), engine.stop(settings.drainSeconds)])
+    const { drainSeconds } = settings
+    retired ??= Promise.all([jobs.stop(), traceExport?.stop(drainSeconds), engine.stop(drainSeconds)])
     return retired
   }
   closers.add(() => engine.closeRecords())
@@ -315,7 +318,10 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, makeSignInUrl: undefined }
   // Last: beside other statements each would open a connection of its own.
   housekeeping.begin()
-  if (settings.role !== 'api') jobs.webhooks.start()
+  if (settings.role !== 'api') {
+    jobs.webhooks.start()
+    traceExport?.start()
+  }
   const { publicUrl } = trajectories.links
   return { url: http?.url, hasPages: http?.hasPages ?? false, metricsUrl, publicUrl, ...welcomed }
 }

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs/minimal.js'
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
-import type { Pieces } from '../lib/slices.ts'
+import { doAtOnce, type Pieces } from '../lib/slices.ts'
 
 /** A span as OTLP says it, with plain values. */
 export interface Span {
@@ -33,16 +33,41 @@ export interface ReceivedSpans {
 
 export type OtlpFormat = 'json' | 'protobuf'
 
-/** How a type of protobuf is read, and the wire type that it has. */
-const scalars: Readonly<Record<string, { wire: number; read(reader: protobuf.Reader): unknown }>> = {
-  string: { wire: 2, read: (reader) => reader.string() },
-  id: { wire: 2, read: (reader) => Buffer.from(reader.bytes()).toString('hex') },
-  bytes: { wire: 2, read: (reader) => Buffer.from(reader.bytes()).toString('base64') },
-  bool: { wire: 0, read: (reader) => reader.bool() },
-  int32: { wire: 0, read: (reader) => reader.int32() },
-  int64: { wire: 0, read: (reader) => reader.int64().toString() },
-  fixed64: { wire: 1, read: (reader) => reader.fixed64().toString() },
-  double: { wire: 1, read: (reader) => reader.double() },
+/** A type of protobuf: its wire type, and how the value that it has in JSON is read and written. */
+interface Scalar {
+  wire: number
+  read(reader: protobuf.Reader): unknown
+  write(writer: protobuf.Writer, value: unknown): void
+}
+
+const scalars: Readonly<Record<string, Scalar>> = {
+  string: { wire: 2, read: (reader) => reader.string(), write: (writer, value) => void writer.string(String(value)) },
+  id: {
+    wire: 2,
+    read: (reader) => Buffer.from(reader.bytes()).toString('hex'),
+    write: (writer, value) => void writer.bytes(Buffer.from(String(value), 'hex')),
+  },
+  bytes: {
+    wire: 2,
+    read: (reader) => Buffer.from(reader.bytes()).toString('base64'),
+    write: (writer, value) => void writer.bytes(Buffer.from(String(value), 'base64')),
+  },
+  bool: { wire: 0, read: (reader) => reader.bool(), write: (writer, value) => void writer.bool(value === true) },
+  int32: { wire: 0, read: (reader) => reader.int32(), write: (writer, value) => void writer.int32(Number(value)) },
+  int64: {
+    wire: 0,
+    read: (reader) => reader.int64().toString(),
+    write: (writer, value) => void writer.int64(Number(value)), // ours are safe integers
+  },
+  fixed64: {
+    wire: 1,
+    read: (reader) => reader.fixed64().toString(),
+    write(writer, value) {
+      const whole = BigInt(String(value))
+      writer.fixed32(Number(whole & 0xffffffffn)).fixed32(Number(whole >> 32n))
+    },
+  },
+  double: { wire: 1, read: (reader) => reader.double(), write: (writer, value) => void writer.double(Number(value)) },
 }
 
 interface Field {
@@ -66,6 +91,7 @@ const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = 
     2: { name: 'spanId', of: 'id' },
     4: { name: 'parentSpanId', of: 'id' },
     5: { name: 'name', of: 'string' },
+    6: { name: 'kind', of: 'int32' },
     7: { name: 'startTimeUnixNano', of: 'fixed64' },
     8: { name: 'endTimeUnixNano', of: 'fixed64' },
     9: keyValues('attributes'),
@@ -90,6 +116,8 @@ const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = 
   },
   ArrayValue: { 1: { name: 'values', of: 'AnyValue', isList: true } },
   KeyValueList: { 1: keyValues('values') },
+  ExportAnswer: { 1: { name: 'partialSuccess', of: 'PartialSuccess' } },
+  PartialSuccess: { 1: { name: 'rejectedSpans', of: 'int64' }, 2: { name: 'errorMessage', of: 'string' } },
 }
 
 const mostDepth = 64
@@ -140,20 +168,49 @@ function* decode(
   return message
 }
 
-const whole = (bytes: Buffer): [protobuf.Reader, Part] => [
+const whole = (bytes: Buffer, of: string): [protobuf.Reader, Part] => [
   protobuf.Reader.create(bytes),
-  { of: 'Export', end: bytes.length, depth: 0 },
+  { of, end: bytes.length, depth: 0 },
 ]
+
+const write = (writer: protobuf.Writer, of: string, message: JsonObject): void => {
+  for (const [number, field] of Object.entries(fieldNumbers[of] ?? {})) {
+    const value = message[field.name]
+    if (value === undefined) continue
+    const scalar = scalars[field.of]
+    for (const one of Array.isArray(value) ? value : [value]) {
+      writer.uint32((Number(number) << 3) | (scalar?.wire ?? 2))
+      if (scalar) scalar.write(writer, one)
+      else {
+        writer.fork()
+        write(writer, field.of, isObject(one) ? one : {})
+        writer.ldelim()
+      }
+    }
+  }
+}
+
+/** Encodes a message that is an object as JSON has it. */
+const encode = (of: string, message: JsonObject): Buffer => {
+  const writer = protobuf.Writer.create()
+  write(writer, of, message)
+  return Buffer.from(writer.finish())
+}
+
+/** Encodes an export of traces. */
+export const encodeExport = (exported: JsonObject, format: OtlpFormat): Buffer =>
+  format === 'json' ? Buffer.from(JSON.stringify(exported)) : encode('Export', exported)
 
 /** Counts the values of an export in protobuf, piece by piece and without keeping them. Throws a RangeError for none. */
 export function* countValues(bytes: Buffer): Pieces<number> {
   const counted = { values: 0 }
-  yield* decode(...whole(bytes), counted, false)
+  yield* decode(...whole(bytes, 'Export'), counted, false)
   return counted.values
 }
 
 /** Decodes an export in protobuf, piece by piece, into the object that it is in JSON. Throws a RangeError for none. */
-export const decodeExport = (bytes: Buffer): Pieces<JsonObject> => decode(...whole(bytes), { values: 0 }, true)
+export const decodeExport = (bytes: Buffer): Pieces<JsonObject> =>
+  decode(...whole(bytes, 'Export'), { values: 0 }, true)
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
@@ -283,9 +340,22 @@ export function* readSpans(exported: JsonObject): Pieces<ReceivedSpans> {
 
 /** Writes the answer to an export: what of it was not taken, and why. */
 export const exportAnswer = ({ rejected, reason }: Omit<ReceivedSpans, 'spans'>, format: OtlpFormat): Buffer => {
-  const partial = rejected > 0 ? { rejectedSpans: rejected, errorMessage: reason ?? '' } : undefined
-  if (format === 'json') return Buffer.from(JSON.stringify(partial ? { partialSuccess: partial } : {}))
-  const writer = protobuf.Writer.create()
-  if (partial) writer.uint32(10).fork().uint32(8).int64(rejected).uint32(18).string(partial.errorMessage).ldelim()
-  return Buffer.from(writer.finish())
+  const answer = rejected > 0 ? { partialSuccess: { rejectedSpans: rejected, errorMessage: reason ?? '' } } : {}
+  return format === 'json' ? Buffer.from(JSON.stringify(answer)) : encode('ExportAnswer', answer)
+}
+
+/** Reads the answer of a collector. What is no answer of OTLP rejects nothing: the status has said that it was taken. */
+export const readExportAnswer = (bytes: Buffer, format: OtlpFormat): Omit<ReceivedSpans, 'spans'> => {
+  const none = { rejected: 0, reason: null }
+  try {
+    const answer =
+      format === 'json'
+        ? (JSON.parse(bytes.toString() || '{}') as unknown)
+        : doAtOnce(decode(...whole(bytes, 'ExportAnswer'), { values: 0 }, true))
+    const partial = isObject(answer) && isObject(answer.partialSuccess) ? answer.partialSuccess : {}
+    const rejected = Number(partial.rejectedSpans ?? 0)
+    return Number.isSafeInteger(rejected) && rejected >= 0 ? { rejected, reason: textOf(partial.errorMessage) } : none
+  } catch {
+    return none
+  }
 }

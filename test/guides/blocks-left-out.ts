@@ -37,6 +37,7 @@ export const blocksLeftOut: readonly LeftOut[] = [
   { page: 'mcp', has: 'codex mcp add', because: 'changes the settings of agents that are not part of Jetty' },
   { page: 'own-activities', has: 'jetty worker run', because: 'waits for jobs; test/cli/worker.test.ts runs it' },
   { page: 'own-activities', has: 'jetty serve', because: 'the guide is read on a server that was started so' },
+  { page: 'otlp-export', has: 'jetty serve', because: 'starts a server; test/integration/traces starts several so' },
   {
     page: 'postgres',
     has: 'db:5432',

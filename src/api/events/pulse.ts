@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/engine.ts'
 import { pause } from '../../lib/time.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { type DrawnNumbers, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
+import { drawnSoFar, lastDrawn, makeSettling, newestChanges } from '../../store/runs/changes.ts'
 
 /** The streams of single runs, by the key of their run. */
 interface RunListeners {
@@ -100,23 +100,6 @@ const idleMs = 500
 /** Interval while changes are being written and a stream follows them. */
 const busyMs = 50
 const momentMs = 1_000
-const mostPending = 64
-
-/** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
-const makeSettling = () => {
-  const pending: DrawnNumbers[] = []
-  let settled: number | undefined
-  return {
-    get settled() {
-      return settled
-    },
-    add(seen: DrawnNumbers) {
-      if (pending.length >= mostPending) pending.pop() // settled together with the newer one
-      pending.push(seen)
-      while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
-    },
-  }
-}
 
 export const makePulse = ({ database, engine }: { database: Queries; engine: Pick<Engine, 'watch'> }): Pulse => {
   const watchers = makeRunListeners()

@@ -52,7 +52,10 @@ const skipValue = (text: string, at: number): number => {
   return at
 }
 
-/** Lists the members of a JSON object in order, with the position of each value, without parsing the values. */
+/**
+ * Lists the members of a JSON object in order, with the position of each value, without parsing the values. A text that was cut
+ * off ends with the member that is cut.
+ */
 export function* memberSpans(text: string): Generator<{ name: string; start: number; end: number }> {
   let at = text.indexOf('{') + 1
   if (at === 0) return
@@ -60,8 +63,9 @@ export function* memberSpans(text: string): Generator<{ name: string; start: num
     while (isSpace(text.charCodeAt(at)) || text[at] === ',') at++
     if (text[at] !== '"') return
     const nameEnd = skipString(text, at)
-    const name = JSON.parse(text.slice(at, nameEnd)) as string
     const start = text.indexOf(':', nameEnd) + 1
+    if (start === 0) return
+    const name = JSON.parse(text.slice(at, nameEnd)) as string
     at = skipValue(text, start)
     yield { name, start, end: at }
   }

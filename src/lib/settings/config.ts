@@ -19,6 +19,7 @@ import {
   webAddress,
   wholeNumber,
 } from './setting.ts'
+import { telemetrySettings } from './telemetry-settings.ts'
 
 const declared = {
   host: setting({
@@ -268,6 +269,7 @@ const declared = {
   }),
   ...operationSettings,
   ...timedSettings,
+  ...telemetrySettings,
   ...sandboxSettings,
   ...scriptSettings,
   stepCacheDays: setting({

@@ -7,7 +7,7 @@ export const lastDrawn = queryValue('last_drawn', { drawn: bigint }, 'select las
 
 /** Transactions with ids below `before` drew the numbers up to `drawn`; all transactions below `from` have ended. */
 const drawnNumbers = { drawn: bigint, before: bigint, from: bigint }
-export type DrawnNumbers = Row<typeof drawnNumbers>
+type DrawnNumbers = Row<typeof drawnNumbers>
 
 /**
  * Reads the numbers that decide when changes are settled: visible, or rolled back. A transaction that draws a number
@@ -21,6 +21,24 @@ export const drawnSoFar = queryRow(
   `select last_value as drawn, pg_current_xact_id()::text::bigint as before,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "from" from changes`,
 )
+
+const mostPending = 64
+
+/** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
+export const makeSettling = () => {
+  const pending: DrawnNumbers[] = []
+  let settled: number | undefined
+  return {
+    get settled() {
+      return settled
+    },
+    add(seen: DrawnNumbers) {
+      if (pending.length >= mostPending) pending.pop() // settled together with the newer one
+      pending.push(seen)
+      while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
+    },
+  }
+}
 
 /**
  * CTE for a statement that draws change numbers before anything assigns it a transaction id, such as an insert whose

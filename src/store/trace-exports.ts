@@ -1,0 +1,149 @@
+import type { RunStatus, StepStatus } from '../model/workflows/workflow.ts'
+import { bigint, bool, change, int, moment, orNull, query, queryOne, type Row, text, textOf } from './database/table.ts'
+import { initParamsText } from './runs/runs.ts'
+import { isRestoreHeld } from './system/restore-state.ts'
+
+/** How far an export has come. */
+const cursor = {
+  /** Every run that ended with a change number up to this one is sent. */
+  position: bigint,
+  /** The run after it of which a part is sent, its own span first; null: none. */
+  run_id: orNull(text),
+  /** The first step of that run that is not sent, or not with all of its calls. */
+  step: int,
+  /** The first call of that step that is not sent; null: neither is the step. */
+  call: orNull(int),
+}
+export type ExportCursor = Row<typeof cursor>
+
+const claimed = { ...cursor, failures: int }
+
+const destination = 'server'
+
+/** Lets an export begin with the runs that end from now on, where it has not begun before. */
+export const beginExport = change(
+  'begin_trace_export',
+  `insert into trace_exports (destination, position) select '${destination}', last_value from changes
+   on conflict do nothing`,
+)
+
+/** SQL condition: something may have ended that is not sent, and no process sends. One look at a row. */
+export const isExportDue = (at: string): string =>
+  `(coalesce((select position < (select last_value from changes) and held_until <= ${at} from trace_exports
+     where destination = '${destination}'), false) and not ${isRestoreHeld})`
+
+/** A process that sends, until when nobody else may. Times are milliseconds since 1970. */
+interface Hold {
+  holder: string
+  untilMs: number
+}
+
+/** Takes the export for this process, unless another has it or it waits for a collector. */
+export const claimExport = queryOne(
+  'claim_trace_export',
+  claimed,
+  `update trace_exports set holder = $1, held_until = to_timestamp($2::float8 / 1000)
+   where destination = '${destination}' and held_until <= to_timestamp($3::float8 / 1000) and not ${isRestoreHeld}
+   returning position, run_id, step, call, failures`,
+  ({ holder, untilMs }: Hold, nowMs: number) => [holder, untilMs, nowMs],
+)
+
+/** Stores how far the export has come, and keeps it. False when another process has taken it. */
+export const advanceExport = change(
+  'advance_trace_export',
+  `update trace_exports set position = $3, run_id = $4, step = $5, call = $6, failures = 0,
+     held_until = to_timestamp($2::float8 / 1000)
+   where destination = '${destination}' and holder = $1 returning true`,
+  ({ holder, untilMs }: Hold, to: ExportCursor) => [holder, untilMs, to.position, to.run_id, to.step, to.call],
+)
+
+/** Gives the export back: nobody sends before a time. */
+export const releaseExport = change(
+  'release_trace_export',
+  `update trace_exports set holder = null, failures = $3, held_until = to_timestamp($2::float8 / 1000)
+   where destination = '${destination}' and holder = $1`,
+  ({ holder, untilMs }: Hold, failures: number) => [holder, untilMs, failures],
+)
+
+const endedRun = {
+  id: text,
+  /** `collection/task`, as they were called at the start. */
+  name: text,
+  trajectory_id: text,
+  /** Hash of the executed definition. */
+  definition: text,
+  status: textOf<RunStatus>(),
+  error: orNull(text),
+  author: text,
+  depth: int,
+  changed: bigint,
+  created_at: moment,
+  started_at: orNull(moment),
+  ended_at: moment,
+}
+export type EndedRun = Row<typeof endedRun>
+
+/**
+ * Lists runs that ended with a change number after `after` and up to `until`, in that order. What was executed elsewhere is
+ * left out. Each collection is one range of the index `runs_changed`, so that no run pays for an index of its own.
+ */
+export const endedRuns = query(
+  'ended_runs_in_order',
+  endedRun,
+  `select r.id, r.name, r.trajectory_id, r.definition, r.status, r.error, r.author, r.depth::int as depth, r.changed,
+     r.created_at, r.started_at, r.ended_at
+   from (
+     select e.id, e.changed from collections c cross join lateral (
+       select id, changed from runs
+       where collection_id = c.id and changed > $1 and changed <= $2 and ended_at is not null and not ingested
+       order by changed limit $3) e
+     order by e.changed limit $3) e
+   join runs r on r.id = e.id order by r.changed`,
+  (at: { after: number; until: number; limit: number }) => [at.after, at.until, at.limit],
+)
+
+const endedStep = {
+  run_id: text,
+  seq: int,
+  name: text,
+  /** Turn of its loop, from the second on. */
+  turn: orNull(int),
+  status: textOf<StepStatus>(),
+  attempt: int,
+  /** Whether the result was taken from another run. */
+  is_reused: bool,
+  /** JSON text of the failure. */
+  error: orNull(text),
+  /** JSON text: what its model calls used; null if it made none. */
+  usage: orNull(text),
+  started_at: moment,
+  ended_at: orNull(moment),
+}
+export type EndedStep = Row<typeof endedStep>
+
+/** Reads steps of runs in order, at most `limit`, each run's from the step that is given with it. */
+export const endedSteps = query(
+  'steps_of_ended_runs',
+  endedStep,
+  `select s.run_id, s.seq, s.name, s.turn, s.status, s.attempt, s.origin is not null as is_reused, s.error, s.usage, s.started_at, s.ended_at
+   from unnest($1::text[], $2::int[]) with ordinality w(run_id, seq, place) cross join lateral (
+     select * from steps where run_id = w.run_id and seq >= w.seq order by seq limit $3) s
+   order by w.place, s.seq limit $3`,
+  (of: { runKeys: string[]; from: number[]; limit: number }) => [of.runKeys, of.from, of.limit],
+)
+
+/** Reads the workflows that runs executed, as JSON text. */
+export const workflowsOf = query(
+  'workflows_of_ended_runs',
+  { hash: text, workflow: text },
+  'select hash, workflow from definitions where hash = any($1::text[])',
+  (hashes: string[]) => [hashes],
+)
+
+/** Reads the beginning of the parameters of a run, as JSON text. */
+export const parametersOfRun = queryOne(
+  'parameters_of_ended_run',
+  { text: orNull(text) },
+  `select left(${initParamsText}, $2) as text from runs r where r.id = $1`,
+  (runKey: string, characters: number) => [runKey, characters],
+)
