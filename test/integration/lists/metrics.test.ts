@@ -142,11 +142,11 @@ test('steps for workers, deliveries and models are counted, and how long the old
   ]
   const chat = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'hello' }
   expect((await server.run({ step_configs: { a: chat }, steps: ['a'] })).status).toBe('completed')
-  expect(await counted()).toEqual(after(1))
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(after(1)) // it is counted once its answer was read
   const messages = [{ role: 'user', content: 'hello' }]
   const request = { model: 'gpt-4o-mini', messages, jetty: { collection: 'acme', runbook: false } }
   expect((await server.call('POST', '/v1/chat/completions', request)).status).toBe(200)
-  await expect.poll(counted, { timeout: 20_000 }).toEqual(after(2)) // it is counted once it is answered
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(after(2))
 
   const worker = await startTestWorker(server, ['metrics.work'])
   const task = await server.task({ step_configs: { a: { activity: 'metrics.work' } }, steps: ['a'] })
