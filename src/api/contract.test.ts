@@ -66,7 +66,7 @@ test('parameters of a path are described and have the names that clients know', 
 test('every answer says what it means, and a call of the gateway which headers it takes', () => {
   expect(text).not.toContain('"description":"Error"')
   const { parameters } = document.paths['/v1/messages']!.post!
-  expect(parameters.map(({ name }) => name)).toEqual(['X-Jetty-Collection', 'X-Jetty-Record'])
+  expect(parameters.map(({ name }) => name)).toEqual(['X-Jetty-Collection', 'X-Jetty-Labels', 'X-Jetty-Record'])
 })
 
 test('a strict linter and generators of clients find nothing to object to', () => {

@@ -4,6 +4,7 @@ import type { CollectionSettings } from '../model/collections/collection-setting
 import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/sent-event.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/decision.ts'
+import type { StartLabel } from '../model/runs/label.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
@@ -126,6 +127,8 @@ export interface RunRequest {
   lent?: readonly string[]
   files: Upload[]
   author: string
+  /** Labels that it starts with. */
+  labels?: readonly StartLabel[] | undefined
   /** `attributes.params` of its trajectory document. */
   params?: Record<string, unknown>
   /** The routine that starts it. */

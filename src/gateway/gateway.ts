@@ -14,6 +14,7 @@ import { now, pause } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
 import { type Shape, shapeFacts } from '../model/gateway/shape.ts'
+import type { StartLabel } from '../model/runs/label.ts'
 import { refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
 import { geminiArray } from '../providers/upstream/convert/gemini.ts'
 import { formatOf } from '../providers/upstream/formats/formats.ts'
@@ -25,6 +26,7 @@ import type { Pauses } from '../store/collections/pauses.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
+import { headerLabels } from './call-labels.ts'
 import { isCallTask } from './own-workflows.ts'
 import { type AskedBody, type ModelCall, readAsked, readAskedForm, type SaidInPath } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
@@ -153,7 +155,7 @@ const requireNaming = (identity: Identity, task: string | undefined): void => {
 }
 
 const tooManyLabels = (most: number): AppError =>
-  new AppError('bad_request', `jetty.labels: a run has at most ${most} labels`, {
+  new AppError('bad_request', `jetty.labels: a run has at most ${most} labels, those of X-Jetty-Labels included`, {
     hint: 'Send fewer labels, or raise JETTY_MAX_LABELS_PER_RUN.',
   })
 
@@ -171,14 +173,14 @@ const makeBeginCall =
   }: BeginCallDeps) =>
   async (call: ModelCall, underWay: OpenModelCall): Promise<BegunModelCall> => {
     const { headers, identity, collection, databaseAway } = call
-    const { shape, asked, receivedMs } = call.body
+    const { shape, asked, labels, receivedMs } = call.body
     requireNaming(identity, asked.block.task)
     pauses.require(collection.id)
     const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(lending, call)) : undefined
     if (trial) underWay.trial = { collectionId: collection.id, runKey: trial.runKey }
     const environment = await neededInTime(environmentOf(collection.environment_id, trial?.lent ?? []))
     const ticket = makeTicket({
-      ...{ shape, asked, headers, admission: call, environment, startedMs: receivedMs, trial, databaseAway },
+      ...{ shape, asked, labels, headers, admission: call, environment, startedMs: receivedMs, trial, databaseAway },
       trajectoryId: drawTrajectoryId(),
     })
     if (ticket.labels.length > mostLabels) throw tooManyLabels(mostLabels)
@@ -434,12 +436,22 @@ export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
   renewMs?: number
 }
 
+/** A chat that asks for a runbook. */
+interface RunbookAsked {
+  runbookLabels: readonly StartLabel[]
+}
+
 export interface Gateway {
   /**
-   * Reads what a call asks of a model, of which a path of Google's has said a part. `runbook`: a chat that asks for a runbook
-   * instead. Throws `bad_request`.
+   * Reads what a call asks of a model, of which a path of Google's has said a part. Only the labels of its header for a chat
+   * that asks for a runbook instead. Throws `bad_request`.
    */
-  read(bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape, inPath?: SaidInPath): Promise<AskedBody | 'runbook'>
+  read(
+    bytes: Buffer,
+    headers: IncomingHttpHeaders,
+    shape: Shape,
+    inPath?: SaidInPath,
+  ): Promise<AskedBody | RunbookAsked>
   /** Sends a call to the model and returns its answer. Throws when there is none. */
   answer(call: ModelCall): Promise<Reply>
   /** Breaks off the calls that are under way, and resolves once all are on record, or after some seconds. */
@@ -455,12 +467,13 @@ const requireUnpacked = (encoding = 'identity'): void => {
 
 const readCall: Gateway['read'] = async (bytes, headers, shape, inPath) => {
   requireUnpacked(headers['content-encoding'])
+  const labels = headerLabels(headers)
   const asked = await doInSlices(
     shapeFacts[shape].isForm ? readAskedForm(bytes, headers['content-type'], shape) : readAsked(bytes, shape, inPath),
   )
-  if (asked === 'runbook') return asked
+  if (asked === 'runbook') return { runbookLabels: labels }
   const collection = asked.block.collection ?? headers['x-jetty-collection']?.toString()
-  return { shape, asked, collection: collection || undefined, receivedMs: now() }
+  return { shape, asked, labels, collection: collection || undefined, receivedMs: now() }
 }
 
 /**

@@ -8,6 +8,7 @@ import { parsePieces } from '../lib/json/large-json.ts'
 import { doAtOnce, type Pieces } from '../lib/slices.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
 import { type Shape, shapeFacts } from '../model/gateway/shape.ts'
+import type { StartLabel } from '../model/runs/label.ts'
 import { renameModel } from '../providers/upstream/transport/rename-model.ts'
 import { asksForUsage, withUsageAsked } from '../providers/upstream/usage/stream-usage.ts'
 import { formAsJson, formFor, readForm, type SentForm } from './read-form.ts'
@@ -43,6 +44,8 @@ export interface SaidInPath {
 export interface AskedBody extends ScopedBody {
   shape: Shape
   asked: AskedCall
+  /** Labels of the header `X-Jetty-Labels`. */
+  labels: readonly StartLabel[]
   receivedMs: number
 }
 
@@ -69,7 +72,7 @@ const lastOf = (members: readonly Member[], name: string): Member | undefined =>
   members.findLast((member) => member.name === name)
 
 /** The value of a member that is small wherever it is meant; undefined where it is large. */
-const smallMember = (body: Buffer, name: string, members: readonly Member[]): unknown => {
+export const smallMember = (body: Buffer, name: string, members: readonly Member[]): unknown => {
   const member = lastOf(members, name)
   if (!member || member.valueEnd - member.valueStart > parsedBytes) return undefined
   const value = parsedJson(body.toString('utf8', member.valueStart, member.valueEnd))

@@ -11,11 +11,12 @@ import { flagSchema } from '../model/flag.ts'
 import type { FailedAttempt } from '../model/gateway/chat.ts'
 import type { RecordDestination } from '../model/gateway/recorded-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { type StartLabel, startLabels } from '../model/runs/label.ts'
+import type { StartLabel } from '../model/runs/label.ts'
 import { callTask } from '../model/runs/own-tasks.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
 import type { Lending } from '../store/collections/lending.ts'
+import { labelsOfCall } from './call-labels.ts'
 import { type AskedCall, hasOptions } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 
@@ -128,6 +129,7 @@ const isRecorded = ({ block }: AskedCall, headers: IncomingHttpHeaders, { collec
 export const makeTicket = ({
   shape,
   asked,
+  labels,
   headers,
   admission,
   environment,
@@ -138,6 +140,8 @@ export const makeTicket = ({
 }: {
   shape: Shape
   asked: AskedCall
+  /** Those of its header. */
+  labels: readonly StartLabel[]
   headers: IncomingHttpHeaders
   admission: PlacedAdmission
   environment: Environment
@@ -158,7 +162,7 @@ export const makeTicket = ({
       taskName: asked.block.task ?? callTask(shape),
     },
     author: authorOf(identity),
-    labels: startLabels(asked.block),
+    labels: labelsOfCall(asked, labels, collection.settings?.labels_from),
     scrub: environment.scrub,
     shape,
     stream: asked.stream,

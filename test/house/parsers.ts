@@ -22,6 +22,7 @@ import { measureJson } from '../../src/lib/memory/json-memory.ts'
 import { linearRegex } from '../../src/lib/regex/linear-regex.ts'
 import type { Pieces } from '../../src/lib/slices.ts'
 import { compileStatement, statementFault } from '../../src/lib/sql/statement.ts'
+import { BaggageError, parseBaggage } from '../../src/lib/text/baggage.ts'
 import { findCsvDelimiter } from '../../src/lib/text/csv.ts'
 import { fillPlaceholders } from '../../src/lib/text/placeholders.ts'
 import { hasModelForm } from '../../src/sandbox/runbooks/format/model-names.ts'
@@ -29,6 +30,15 @@ import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { fillCommand } from '../../src/sandbox/runbooks/verify/fill-command.ts'
 import { readSpan } from '../../src/traces/conventions.ts'
 import { countValues, decodeExport, readSpans } from '../../src/traces/otlp.ts'
+
+const labelsRead = (text: string): unknown => {
+  try {
+    return parseBaggage(text)
+  } catch (error) {
+    if (error instanceof BaggageError) return error.message
+    throw error
+  }
+}
 
 interface Row {
   /** Files of src that read it. */
@@ -428,8 +438,9 @@ export const parsers: Record<string, Row> = {
     ),
   },
   headers: {
-    files: ['api/files/serve.ts', 'lib/files/media-type.ts'],
+    files: ['api/files/serve.ts', 'lib/files/media-type.ts', 'lib/text/baggage.ts'],
     inThread: {
+      ...byUnit(['a=b,', 'a=%41', ',', ';', 'a%'], (unit) => labelsRead(filled(unit, mostHeader))),
       ...byUnit(['0-1,', '9', '-', ' '], (unit) => parseRange(filled(unit, mostHeader, 'bytes='), 100)),
       ...byUnit([';a=b', ' ', '/'], (unit) => essenceOf(filled(unit, mostHeader, 'a/b'))),
     },

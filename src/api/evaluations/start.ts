@@ -239,6 +239,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
       items: items.runs,
       ...(items.expected ? { expected: items.expected } : {}),
       max_concurrency: body.max_concurrency,
+      labels: body.labels,
       judges: body.judges.map((judge) => judgeParams(judge, outputPath)),
     },
     params: { evaluation: facts },

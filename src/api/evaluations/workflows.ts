@@ -17,6 +17,7 @@ const allOf = (items: string, given: Record<string, unknown>): Record<string, un
   continue_on_error: true,
   max_concurrency_path: 'init_params.max_concurrency',
   share_concurrency: true,
+  labels_path: 'init_params.labels?',
   ...given,
 })
 

@@ -78,6 +78,8 @@ const call = {
   headers: {
     'X-Jetty-Collection':
       'Collection whose model keys are used and in which the call is recorded; jetty.collection in the body has the same effect.',
+    'X-Jetty-Labels':
+      'Labels of the record as key=value pairs with commas between them, percent-encoded; labels of the jetty block override them.',
     'X-Jetty-Record': 'off: the call is not recorded.',
   },
 } as const

@@ -139,7 +139,9 @@ export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Rout
       const inPath = operation === 'generateContent' ? googleCallOf(path) : undefined
       const shape = inPath?.shape ?? shapes[operation as keyof typeof shapes]
       const body = await gateway.read(bytes, headers, shape, inPath)
-      return body === 'runbook' ? readSent(bytes, headers['x-jetty-collection']?.toString()) : body
+      return 'runbookLabels' in body
+        ? readSent(bytes, headers['x-jetty-collection']?.toString(), body.runbookLabels)
+        : body
     }
     return implementScoped(operation, endpoint, read, (call) =>
       isForRunbook(call) ? runbookChat(call) : gateway.answer(call as ModelCall),

@@ -8,19 +8,17 @@ import { Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
-import { authorOf, recordedBy } from '../../model/collections/identity.ts'
 import { openAiType } from '../../model/gateway/error-types.ts'
 import { blockOfEitherSchema, isOfPlainCalls } from '../../model/gateway/gateway-call.ts'
-import { startLabels } from '../../model/runs/label.ts'
+import { mergedLabels, startLabels } from '../../model/runs/label.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { makeLabelChanges } from '../../store/runs/labels.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
-import { runTrial, startRunOnce } from '../runs/start.ts'
+import { checkStartLabels, runTrial, startRunOnce } from '../runs/start.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { watchRun } from '../trajectories/watch.ts'
@@ -272,17 +270,16 @@ type ChatCall = ScopedCall<SentChat>
 interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definitions' | 'links'> {
   engine: Engine
   pulse: Pulse
-  settings: BeginDeps['settings'] & { maxLabelsPerRun: number }
 }
 
 /** Members of a chat that change its answer, but not the run. */
 const ofTheAnswer = ['stream', 'stream_options']
 
 /** The part of a chat that must be the same when its Idempotency-Key is sent again. Whether it streams may change. */
-const sameRun = ({ sent }: SentChat): unknown => {
+const sameRun = ({ sent, labels }: SentChat): unknown => {
   const { timeout_hint: _, ...block } = isObject(sent.jetty) ? sent.jetty : {}
   const kept = Object.entries(sent).filter(([name]) => !ofTheAnswer.includes(name))
-  return { ...Object.fromEntries(kept), jetty: block }
+  return { ...Object.fromEntries(kept), jetty: block, ...(labels.length > 0 && { labels }) }
 }
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
@@ -335,23 +332,10 @@ const clientLeft = () => new AppError('cancelled', 'The client left before the r
  */
 export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Promise<Reply>) => {
   const { database, engine, lending, settings, links } = deps
-  const labelChanges = makeLabelChanges(database, { most: settings.maxLabelsPerRun })
-
-  const label = async (run: RunRow, { chat, identity }: AdmittedChat): Promise<void> => {
-    const labels = startLabels(chat.jetty)
-    if (labels.length === 0) return
-    const author = authorOf(identity)
-    const label = { runId: run.id, author, recordedBy: recordedBy(identity) }
-    for (const { key, value } of labels) await labelChanges.set({ ...label, key, value })
-    deps.pulse.tell(run.id)
-  }
-
   const begin = async (call: ChatCall, asked: AdmittedChat): Promise<ChatRun> => {
-    const { chat, identity, collection, signal } = asked
+    const { chat, labels, identity, collection, signal } = asked
     const { use_trial_keys: isTrial } = chat.jetty
-    if (startLabels(chat.jetty).length > settings.maxLabelsPerRun) {
-      throw invalidField(['body', 'jetty', 'labels'], `A run has at most ${settings.maxLabelsPerRun} labels`)
-    }
+    checkStartLabels(labels, settings.maxLabelsPerRun, ['body', 'jetty', 'labels'])
     const idempotencyKey = call.headers['idempotency-key']
     if (idempotencyKey === undefined && call.headers['last-event-id'] !== undefined) {
       throw invalidField(
@@ -367,7 +351,6 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
       ...(isTrial && { trial: runTrial(deps) }),
       prepare: () => requestOfChat(deps, asked),
     })
-    await label(run, asked)
     return {
       run,
       publicUrl: links.publicUrl,
@@ -403,7 +386,9 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
     requireLevel(identity, 'write')
     for (const warning of warningsOf(call.body)) call.warn(warning)
     const begun = async () => {
-      const asked: AdmittedChat = { identity, collection, chat: checkChat(call.body), signal }
+      const chat = checkChat(call.body)
+      const labels = mergedLabels(call.body.labels, startLabels(chat.jetty))
+      const asked: AdmittedChat = { identity, collection, chat, labels, signal }
       return { asked, of: await begin(call, asked) }
     }
     const { asked, of } = await begun().catch((error: unknown) => {

@@ -8,6 +8,7 @@ import { authorOf, type FoundCollection, type Identity } from '../../model/colle
 import { type RunbookBlock, type RunbookChat, runbookBlockSchema } from '../../model/runbooks/runbook-chat.ts'
 import { inside } from '../../model/runbooks/sandbox.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
+import type { StartLabel } from '../../model/runs/label.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
@@ -230,6 +231,8 @@ export interface BeginDeps extends TaskRunDeps {
 /** An admitted chat, with the signal that ends waiting for it. */
 export interface AdmittedChat extends PlacedAdmission {
   chat: RunbookChat
+  /** Labels of its block and of its header. */
+  labels: readonly StartLabel[]
   signal: AbortSignal
 }
 
@@ -265,7 +268,7 @@ const noRunbookStep = (task: string) =>
 
 /** Plans the run of a chat: checks all of it, and writes nothing. The trajectory id is assigned later. */
 const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, texts: ChatTexts) => {
-  const { chat, collection, identity } = asked
+  const { chat, labels, collection, identity } = asked
   const { jetty } = chat
   const workflow = (parsedObject(task.workflow) ?? {}) as Workflow
   if (!hasRunbookStep(workflow) && !(await isUnknown(deps.engine, task.workflow))) throw noRunbookStep(task.name)
@@ -291,6 +294,7 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
       secrets,
       files: [],
       author: authorOf(identity),
+      labels,
       ...(webhook && { webhook }),
     },
   }

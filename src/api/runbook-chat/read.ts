@@ -4,24 +4,31 @@ import { invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { parseLarge } from '../../lib/json/large-json.ts'
 import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbooks/runbook-chat.ts'
+import type { StartLabel } from '../../model/runs/label.ts'
 
 /** A chat that asks for a runbook, as it was sent. */
 export interface SentChat extends ScopedBody {
   sent: Record<string, unknown>
   /** The collection that it names, in the block or a header; whatever else it says may be wrong. */
   collection: string | undefined
+  /** Labels of the header `X-Jetty-Labels`. */
+  labels: readonly StartLabel[]
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined)
 
 /** Reads a chat that asks for a runbook. A block in `extra_body` counts as one at the top; a header may name the collection. */
-export const readSent = async (bytes: Buffer, header: string | undefined): Promise<SentChat> => {
+export const readSent = async (
+  bytes: Buffer,
+  header: string | undefined,
+  labels: readonly StartLabel[],
+): Promise<SentChat> => {
   const value = await parseLarge(bytes.toString()).catch(() => undefined)
   const { extra_body: extra, ...body } = isObject(value) ? value : {}
   const block = body.jetty ?? (isObject(extra) ? extra.jetty : undefined)
-  if (!isObject(block)) return { sent: { ...body, jetty: block }, collection: undefined }
+  if (!isObject(block)) return { sent: { ...body, jetty: block }, collection: undefined, labels }
   const collection = block.collection === undefined ? textOf(header) : textOf(block.collection)
-  return { sent: { ...body, jetty: { ...block, ...(collection && { collection }) } }, collection }
+  return { sent: { ...body, jetty: { ...block, ...(collection && { collection }) } }, collection, labels }
 }
 
 /** Checks a chat. Throws a 422 that lists every member that is not valid. */

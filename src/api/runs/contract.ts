@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { jsonObjectSchema, textSchema } from '../../model/names.ts'
+import { type StartLabel, startLabelsSchema } from '../../model/runs/label.ts'
 import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.ts'
 import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 import { tryRequestSchema } from '../../model/runs/try.ts'
@@ -31,6 +32,26 @@ const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, v
       return z.NEVER
     })
 
+/** Labels as a list or an object, or the JSON text of either in a form. */
+const labelsFieldSchema = z
+  .union(
+    [z.string(), z.array(z.unknown()), z.record(z.string(), z.unknown())],
+    'labels must be an object, a list of {"key", "value"}, or the JSON text of one',
+  )
+  .nullish()
+  .transform((given, context): StartLabel[] | undefined => {
+    if (given == null || given === '') return undefined
+    const value = typeof given === 'string' ? tryParse(given)?.value : given
+    const checked = startLabelsSchema.safeParse(value)
+    if (checked.success) return checked.data
+    if (typeof value !== 'object' || value === null) {
+      context.addIssue({ code: 'custom', message: `labels must be the JSON text of an object or a list; ${quoting}` })
+      return z.NEVER
+    }
+    for (const { message, path } of checked.error.issues) context.addIssue({ code: 'custom', message, path: [...path] })
+    return z.NEVER
+  })
+
 const parseObject = (text: string): Record<string, unknown> | undefined => {
   const trimmed = text.trim()
   if (trimmed === '') return {}
@@ -56,6 +77,9 @@ const runFormSchema = z
     ),
     secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
       'JSON object of strings: environment variables for this run only; stored encrypted.',
+    ),
+    labels: labelsFieldSchema.describe(
+      'Labels that the run starts with: an object, or a list of `{"key", "value"}`, such as `{"user": "u-17"}`.',
     ),
     use_trial_keys: flagSchema.describe(
       "Lends missing provider keys while the collection's trial is active. Otherwise it is ignored if the collection has its own provider key, and refused if it has none.",

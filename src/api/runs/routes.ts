@@ -25,14 +25,14 @@ import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.t
 import { rerunContract, runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { rerunRequest } from './rerun-request.ts'
-import { acceptedReply, checkParameters, startRunOnce, startTaskRun, warnOfUnknown } from './start.ts'
+import { acceptedReply, checkParameters, startRunOnce, startTaskRun, type TaskRunDeps, warnOfUnknown } from './start.ts'
 
 interface RunsDeps extends DocumentDeps {
   database: Database
   engine: Engine
   sealer: Sealer
   lending: Lending
-  settings: { syncWaitSeconds: number; maxInitParamsBytes: number; allowPrivateNetwork: string[] }
+  settings: TaskRunDeps['settings'] & { syncWaitSeconds: number }
 }
 
 /** The answer contains the document twice, and the outputs of the last step once more. */

@@ -8,9 +8,10 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { pause } from '../../lib/time.ts'
+import { pause, timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
+import type { Label, StartLabel } from '../../model/runs/label.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
 import type { Warning } from '../../model/warning.ts'
@@ -33,10 +34,23 @@ const asFirstAnswered = (run: RunRow): RunRow => ({
   ...run,
   status: 'pending',
   error: null,
-  labels: '[]',
+  labels: firstLabels(run),
   started_at: null,
   ended_at: null,
 })
+
+/** JSON text of the labels that a run started with: they were set when it was made. */
+const firstLabels = ({ labels, author, created_at }: RunRow): string => {
+  const created = timestamp(created_at)
+  const all = JSON.parse(labels) as Label[]
+  return JSON.stringify(all.filter((label) => label.created === created && label.recorded_by === author))
+}
+
+const labelsOf = ({ labels = [], author, createdMs }: StartedRun): Label[] =>
+  labels.map(({ key, value }) => ({
+    ...{ key, value, author, recorded_by: author },
+    created: timestamp(new Date(createdMs)),
+  }))
 
 /**
  * The row of a run at the moment it was accepted. It makes no query, since the database may have become unavailable.
@@ -57,7 +71,7 @@ const asAccepted = (started: StartedRun): RunRow => ({
   recorded_by: started.author,
   status: 'pending',
   error: null,
-  labels: '[]',
+  labels: JSON.stringify(labelsOf(started)),
   params: started.more?.params ?? null,
   ingested: false,
   waiting: null,
@@ -299,6 +313,15 @@ export const checkParameters = (
   checkSecretNames(body.secret_params)
 }
 
+/** Throws a 422 if a run would start with more labels than a run may have. */
+export const checkStartLabels = (
+  labels: readonly StartLabel[] = [],
+  most: number,
+  field = ['body', 'labels'],
+): void => {
+  if (labels.length > most) throw invalidField(field, `A run has at most ${most} labels (JETTY_MAX_LABELS_PER_RUN)`)
+}
+
 /** Secrets of a run become environment variables, so their names must be valid. */
 export const checkSecretNames = (secrets: Record<string, string>): void => {
   for (const name of Object.keys(secrets)) {
@@ -345,7 +368,7 @@ export interface TaskRunDeps {
   engine: Engine
   sealer: Sealer
   lending: Lending
-  settings: { maxInitParamsBytes: number; allowPrivateNetwork: string[] }
+  settings: { maxInitParamsBytes: number; maxLabelsPerRun: number; allowPrivateNetwork: string[] }
 }
 
 export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
@@ -374,6 +397,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
+  checkStartLabels(body.labels, settings.maxLabelsPerRun)
   const webhook = await webhookOf(deps, body, collection)
   return {
     collection: { ...collection, environmentId },
@@ -382,6 +406,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
     secrets: body.secret_params,
     files: files.map((file) => ({ ...file, contentType: file.content_type })),
     author: authorOf(identity),
+    labels: body.labels,
     ...(webhook && { webhook }),
     unservable: refusesUnservable(call) ? 'refuse' : 'record',
   }

@@ -20,7 +20,7 @@ import { type Session, withSession } from '../session.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
-import { parseLabel } from './labels.ts'
+import { labelsOf } from './labels.ts'
 import { secretsOf } from './run.ts'
 
 const lookAgainMs = 1_000
@@ -179,7 +179,6 @@ const run = async (session: Session, task: string, items: string, options: RunOp
   const params = parseTask(task)
   const target = options.wait ? options.out : undefined
   if (target !== undefined) requireFree({ path: target, isForced: options.force ?? false })
-  const labels = Object.fromEntries((options.label ?? []).map(parseLabel).map(({ key, value }) => [key, value]))
   const started = await client.runBatch({
     params,
     query: refusing,
@@ -189,7 +188,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
-      labels,
+      labels: labelsOf(options.label),
     },
   })
   const place = { collection: params.collection, batch_id: started.batch_id }

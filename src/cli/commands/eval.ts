@@ -18,6 +18,7 @@ import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
+import { labelsOf } from './labels.ts'
 import { secretsOf } from './run.ts'
 
 type JudgedBy = Evaluation['judges'][number]
@@ -146,6 +147,7 @@ interface EvalOptions extends DatasetOptions {
   name?: string
   maxConcurrency?: number
   secret?: string[]
+  label?: string[]
   wait: boolean
 }
 
@@ -166,6 +168,7 @@ export const registerEval = (program: Command): void => {
     .option('--name <name>', 'name of the evaluation')
     .option('--max-concurrency <n>', 'runs or judgements that execute at once', positive)
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
+    .option('-l, --label <key[=value]>', 'label for every run and judgement; repeat for several', collect)
     .option('--split <name>', 'with a dataset: only the items of this split')
     .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
     .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
@@ -264,6 +267,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+    labels: labelsOf(options.label),
   }
   const started = await client.startEvaluation({ params, query: refusing, body })
   const place = { collection: params.collection, evaluation_id: started.evaluation_id }

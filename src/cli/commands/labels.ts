@@ -48,7 +48,7 @@ const localName = (): string => {
   }
 }
 
-export const parseLabel = (text: string): { key: string; value: string } => {
+const parseLabel = (text: string): { key: string; value: string } => {
   const at = text.indexOf('=')
   if (at !== 0 && text !== '')
     return at < 0 ? { key: text, value: '' } : { key: text.slice(0, at), value: text.slice(at + 1) }
@@ -56,6 +56,10 @@ export const parseLabel = (text: string): { key: string; value: string } => {
     hint: 'For example: jetty labels add demo/hello quality=high',
   })
 }
+
+/** Labels of an option that is repeated, as an object; the last value of a key counts. */
+export const labelsOf = (texts: readonly string[] = []): Record<string, string> =>
+  Object.fromEntries(texts.map(parseLabel).map(({ key, value }) => [key, value]))
 
 interface ShownLabel {
   key: string

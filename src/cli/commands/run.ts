@@ -11,11 +11,13 @@ import { cliWords } from '../show/cli-words.ts'
 import { followRun, lastOutputs } from '../show/follow-run.ts'
 import { hanging } from '../show/output.ts'
 import { mayUseTrial, trialText } from '../trial.ts'
+import { labelsOf } from './labels.ts'
 
 interface RunOptions {
   param?: string[]
   file?: string[]
   secret?: string[]
+  label?: string[]
   webhook?: string
   webhookSecretEnv?: string
   wait?: boolean
@@ -34,6 +36,7 @@ export const registerRun = (program: Command): void => {
     )
     .option('-f, --file <path>', 'file to upload; its storage path is added to init_params.file_paths', collect)
     .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
+    .option('-l, --label <key[=value]>', 'label that the run starts with; repeat for several', collect)
     .option('--webhook <url>', 'URL that receives the trajectory when the run has ended')
     .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
     .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
@@ -46,6 +49,7 @@ Examples:
   jetty run demo/hello -p text="Good morning" --wait
   jetty run acme/summarize -p document=@report.txt -p options.language=de --follow
   jetty run acme/read -f contract.pdf --wait --json
+  jetty run acme/summarize -p document=@report.txt --label user=u-17 --label team=support
   SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN
   HOOK_SECRET=… jetty run acme/report --webhook https://example.com/done --webhook-secret-env HOOK_SECRET`,
     )
@@ -60,6 +64,7 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const body = {
     init_params: assembled(assignments, (presets ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+    ...(options.label ? { labels: labelsOf(options.label) } : {}),
     ...(options.webhook === undefined ? {} : { webhook_url: options.webhook }),
     ...webhookSecretOf(options.webhookSecretEnv),
     ...((await mayUseTrial(session, place.collection, options.secret ?? [])) ? { use_trial_keys: true } : {}),

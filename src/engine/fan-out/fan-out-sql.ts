@@ -13,7 +13,7 @@ import {
   text,
 } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
-import { labelNewRuns } from '../../store/runs/labels.ts'
+import { labelledRun, labelNewRuns } from '../../store/runs/labels.ts'
 import { runInput } from '../journal/journal-columns.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
@@ -48,7 +48,7 @@ new_runs as (
   select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
   from ${newRunRows(runsFrom)}, identified, fence
   on conflict do nothing
-  returning id, task_id, collection_id, author, created_at, number),
+  returning id, task_id, ${labelledRun}),
 ${countNewRuns('$3::smallint')},
 ${labelNewRuns(`cross join unnest($${labelsFrom}::text[], $${labelsFrom + 1}::text[]) with ordinality u(key, value, at)`)},
 queued as (

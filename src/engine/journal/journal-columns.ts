@@ -134,8 +134,20 @@ export const fileInput = [
   ['sha256', 'text'],
 ] as const satisfies readonly Column[]
 
+/** A label of a new run. */
+export const labelInput = [
+  ['id', 'text'],
+  ['key', 'text'],
+  ['value', 'text'],
+] as const satisfies readonly Column[]
+
 /** SQL: the parameters from `from` on, one array a column, as rows `u`. */
-export const inputRows = (from: number, columns: readonly Column[]): string => {
-  const arrays = columns.map(([, type], at) => `$${from + at}::${type}[]`)
-  return `unnest(${arrays.join(', ')}) u(${columns.map(([name]) => name).join(', ')})`
-}
+export const inputRows = (from: number, columns: readonly Column[]): string =>
+  `unnest(${arraysFrom(from, columns)}) u(${columns.map(([name]) => name).join(', ')})`
+
+/** SQL: labels of new runs in their order, from the parameter `from` on, joined with the runs: see `labelNewRuns`. */
+export const labelRows = (from: number): string =>
+  `join unnest(${arraysFrom(from, labelInput)}) with ordinality u(id, key, value, at) using (id)`
+
+const arraysFrom = (from: number, columns: readonly Column[]): string =>
+  columns.map(([, type], at) => `$${from + at}::${type}[]`).join(', ')

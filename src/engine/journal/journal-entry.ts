@@ -9,6 +9,7 @@ import {
   endInput,
   eventInput,
   fileInput,
+  labelInput,
   parkInput,
   type RowValues,
   runInput,
@@ -95,8 +96,11 @@ export interface Entry {
 
 const length = (text: string | null | undefined): number => text?.length ?? 0
 
-const runSize = ({ initParams, sealedSecrets, more }: NewRun): number =>
-  length(initParams) + length(sealedSecrets) + length(more?.params) + length(more?.refusal) + 300
+const labelsSize = (labels: NewRun['labels'] = []): number =>
+  labels.reduce((size, { key, value }) => size + key.length + value.length + 100, 0)
+
+const runSize = ({ initParams, sealedSecrets, more, labels }: NewRun): number =>
+  length(initParams) + length(sealedSecrets) + length(more?.params) + length(more?.refusal) + labelsSize(labels) + 300
 
 const stepSize = ({ inputs, outputs, error, warnings }: StepRow): number =>
   length(inputs) + length(outputs) + length(error) + length(warnings)
@@ -142,6 +146,11 @@ export const runValues = (run: NewRun, lease: string, epoch: number): RowValues<
   run.more && JSON.stringify(run.more),
   run.createdMs,
 ]
+
+/** Adds the labels of a new run to the statement's parameters. */
+export const pushLabels = (into: unknown[][], { key: id, labels }: NewRun): void => {
+  for (const { key, value } of labels ?? []) pushRow(into, [id, key, value] satisfies RowValues<typeof labelInput>)
+}
 
 /** A run that has ended as a row of the statement's parameters. */
 const bornValues = (
@@ -212,10 +221,14 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
   const events = columns(eventInput.length)
   const calls = columns(callInput.length)
   const files = columns(fileInput.length)
+  const labels = columns(labelInput.length)
   for (const entry of entries) {
     const { lease, run, step, end, park, events: told, calls: made, files: fileRows, owner } = entry
     leases.add(lease.id)
-    if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
+    if (run) {
+      pushRow(runs, runValues(run, lease.id, lease.epoch))
+      pushLabels(labels, run)
+    }
     if (entry.born && end) {
       pushRow(born, bornValues(entry.born, end, lease))
       for (const one of entry.born.before) pushRow(steps, [...stepValues(one, lease), true])
@@ -238,7 +251,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
       pushRow(files, fileValues(key, step?.seq ?? null, owner.collectionId, file))
     }
   }
-  const tables = { runs, born, steps, begins, ends, parks, events, calls, files }
+  const tables = { runs, born, steps, begins, ends, parks, events, calls, files, labels }
   if (!born[0]?.length) steps.pop()
   const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
   const parts: CommitParts = {
@@ -251,6 +264,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     events: has(events),
     calls: has(calls),
     files: has(files),
+    labels: has(labels),
   }
   return { parts, values: [[...leases].sort(), shard, ...Object.values(tables).filter(has).flat()] }
 }

@@ -269,8 +269,8 @@ const statements = new Map<string, string>()
 
 /** Prepared once for each of the few sets of parts. */
 const statementOf = (parts: CommitParts): { name: string; text: string } => {
-  const { runs, born, steps, begins, ends, parks, events, calls, files } = parts
-  const name = `commit_${[runs, born, steps, begins, ends, parks, events, calls, files].map(Number).join('')}`
+  const { runs, born, steps, begins, ends, parks, events, calls, files, labels } = parts
+  const name = `commit_${[runs, born, steps, begins, ends, parks, events, calls, files, labels].map(Number).join('')}`
   const text = statements.get(name) ?? commitStatement(parts)
   statements.set(name, text)
   return { name, text }

@@ -1,4 +1,5 @@
 import { spentOnRun } from '../../store/calls/budget.ts'
+import { labelledRun, labelNewRuns } from '../../store/runs/labels.ts'
 import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
 import {
   beginInput,
@@ -9,6 +10,8 @@ import {
   eventInput,
   fileInput,
   inputRows,
+  labelInput,
+  labelRows,
   parkInput,
   runInput,
   stepInput,
@@ -62,17 +65,19 @@ export interface CommitParts {
   events: boolean
   calls: boolean
   files: boolean
+  /** Only with `runs`. */
+  labels: boolean
 }
 
 const shard = '$2::smallint'
 
-const newRuns = (from: number): string => `new_runs as (
+const newRuns = (from: number, { labels }: CommitParts): string => `new_runs as (
   insert into runs (${newRunColumns}, status, created_at, started_at)
   select ${newRunValues}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
   from ${newRunRows(from)}, m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing
-  returning id, task_id)`
+  returning id, task_id${labels ? `, ${labelledRun}` : ''})`
 
 /**
  * The parents are few, so each is looked up once, and not for each run. Below a parent that has ended, is to end or is gone
@@ -189,7 +194,7 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
  * and after an ANALYZE every open run would be scanned for every entry.
  */
 export const commitStatement = (parts: CommitParts): string => {
-  const { runs, born, steps, begins, ends, parks, events, calls, files } = parts
+  const { runs, born, steps, begins, ends, parks, events, calls, files, labels } = parts
   let next = 3
   const from = (columns: { length: number }): number => {
     next += columns.length
@@ -197,7 +202,7 @@ export const commitStatement = (parts: CommitParts): string => {
   }
   // In the order in which every statement writes totals, so that none deadlock.
   const written = [
-    ...(runs ? [newRuns(from(runInput))] : []),
+    ...(runs ? [newRuns(from(runInput), parts)] : []),
     ...(born ? [bornRuns(from(bornInput))] : []),
     ...(runs || born ? [countNewRuns(shard, countedRuns(parts))] : []),
     ...(steps
@@ -214,6 +219,7 @@ export const commitStatement = (parts: CommitParts): string => {
     ...(events ? [toldEvents(from(eventInput))] : []),
     ...(calls ? [madeCalls(from(callInput))] : []),
     ...(files ? [keptFiles(from(fileInput), parts)] : []),
+    ...(labels ? [labelNewRuns(labelRows(from(labelInput)))] : []),
   ]
   return `
 with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),

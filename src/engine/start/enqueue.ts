@@ -5,9 +5,10 @@ import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { asGiven, query, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
+import { labelledRun, labelNewRuns } from '../../store/runs/labels.ts'
 import { type Carry, RunExists } from '../engine.ts'
-import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'
-import { columns, fileValues, pushRow, runValues } from '../journal/journal-entry.ts'
+import { fileInput, inputRows, labelInput, labelRows, runInput } from '../journal/journal-columns.ts'
+import { columns, fileValues, pushLabels, pushRow, runValues } from '../journal/journal-entry.ts'
 import { TrajectoryIdTaken } from '../journal/journal-sender.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
 import { enqueueLease } from '../leases/lease-queue.ts'
@@ -55,7 +56,9 @@ const runsPerLease = 32
 const filesFrom = runInput.length + 3
 const leasesFrom = filesFrom + fileInput.length
 
-/** Writes leases, runs, their files and queue entries in one statement: all or nothing. */
+const labelsFrom = leasesFrom + 2
+
+/** Writes leases, runs, their files, labels and queue entries in one statement: all or nothing. */
 const enqueueStatement = `
 with ${identified},
 new_leases as (
@@ -67,7 +70,7 @@ new_runs as (
   select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
   from ${newRunRows(3)}, identified
   on conflict do nothing
-  returning id, task_id),
+  returning id, task_id, ${labelledRun}),
 ${countNewRuns('$2::smallint')},
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size, sha256)
@@ -75,6 +78,7 @@ kept as (
   from ${inputRows(filesFrom, fileInput)}
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing),
+${labelNewRuns(labelRows(labelsFrom))},
 queued as (
   select count(${enqueueLease('id', 'u.collection', 'new_leases.runs_on')}) queued, pg_notify(channel('runs'), '')
   from new_leases join unnest($1::text[], $${leasesFrom}::bigint[]) u(id, collection) using (id))
@@ -111,11 +115,13 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
   }
   const runs = columns(runInput.length)
   const files = columns(fileInput.length)
+  const labels = columns(labelInput.length)
   for (const { run, files: rows } of arrivals) {
     pushRow(runs, runValues(run, leaseFor(run), 0))
+    pushLabels(labels, run)
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
   }
-  const values = [leases, shard, ...runs, ...files, collections, placements]
+  const values = [leases, shard, ...runs, ...files, collections, placements, ...labels]
   const rows = await insertQueued(queries, ...values)
   const inserted = new Set(rows.map((row) => row.id))
   const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)

@@ -5,6 +5,7 @@ import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
+import { mergedLabels, type StartLabel } from '../../model/runs/label.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
 import { placementOf } from '../../model/runs/placement.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
@@ -75,10 +76,17 @@ const newRunOf = (prepared: PreparedRun, trajectoryId: string): QueuedRun => {
     environmentId: collection.environmentId,
     sealedSecrets: prepared.sealedSecrets,
     more: prepared.more,
+    labels: shownLabels(request, environment.scrub),
     createdMs: now(),
   }
   return { run, files }
 }
+
+/** The labels of a request without secrets, each key once. */
+const shownLabels = ({ labels }: RunRequest, scrub: Scrubber): readonly StartLabel[] | undefined =>
+  labels && labels.length > 0
+    ? mergedLabels(labels.map(({ key, value }) => ({ key: scrub.text(key), value: scrub.text(value) })))
+    : undefined
 
 /** Makes the run in memory, before its first step. `heldBytes` is the memory of its parameters. */
 const liveRunOf = ({ request, program, environment, refusal }: PreparedRun, run: NewRun, heldBytes: number): LiveRun =>

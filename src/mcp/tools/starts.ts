@@ -34,13 +34,18 @@ interface Start {
   task: string
   init_params?: Record<string, unknown> | undefined
   file_paths?: string[] | undefined
+  labels?: Record<string, string> | undefined
 }
 
 /** The form of a run, and what its answer says about the trial. */
-const formOf = async (context: ToolContext, { collection, init_params, file_paths }: Start) => {
+const formOf = async (context: ToolContext, { collection, init_params, file_paths, labels }: Start) => {
   const trial = await trialOf(context, collection)
   const parameters = { ...init_params, ...(file_paths && { file_paths }) }
-  const body = { init_params: parameters, ...(trial.using_trial_keys && { use_trial_keys: true }) }
+  const body = {
+    init_params: parameters,
+    ...(labels && { labels }),
+    ...(trial.using_trial_keys && { use_trial_keys: true }),
+  }
   return { trial, body }
 }
 
@@ -86,7 +91,12 @@ const trialMembers = {
 }
 const startOutput = z.object({ ...trialMembers, result: z.record(z.string(), z.unknown()) })
 
-const startInput = { ...taskArguments, init_params: initParamsArgument }
+const labelsArgument = z
+  .record(z.string(), z.string())
+  .optional()
+  .describe('Labels that the run starts with, such as {"user": "u-17"}.')
+
+const startInput = { ...taskArguments, init_params: initParamsArgument, labels: labelsArgument }
 
 export const startTools = [
   composedTool({

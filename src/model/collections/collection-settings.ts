@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { labelNameSchema } from '../runs/label.ts'
 import { mostPlacementLabels } from '../runs/placement.ts'
 import { isWebAddress } from '../web-address.ts'
 import { noticeFormats, noticeStatuses } from '../webhook.ts'
@@ -61,6 +62,16 @@ const deployment = z.strictObject(
   strict,
 )
 
+const requestMember = z
+  .string()
+  .regex(
+    /^(user|safety_identifier|prompt_cache_key|metadata\..{1,200})$/u,
+    'Expected user, safety_identifier, prompt_cache_key or metadata.<name>',
+  )
+
+const mostMappedLabels = 20
+const mostMembers = 5
+
 /** An absent or null limit means unlimited. */
 const budget = z
   .strictObject(
@@ -109,6 +120,19 @@ const table = {
       .boolean()
       .nullable()
       .describe('Whether an identical gateway call gets the earlier answer again, at no cost. null: no.'),
+  ),
+  labels_from: bound(
+    'fixed',
+    z
+      .record(labelNameSchema, z.array(requestMember).max(mostMembers).nullable())
+      .refine(
+        (labels) => Object.keys(labels).length <= mostMappedLabels,
+        `There are at most ${mostMappedLabels} labels`,
+      )
+      .nullable()
+      .describe(
+        'Labels of gateway calls, each with the members of the request that may have its value: `user`, `safety_identifier`, `prompt_cache_key` and `metadata.<name>`. The first one that is there counts, unless the call names the label itself. null: none.',
+      ),
   ),
   fallback_models: bound(
     'fixed',

@@ -56,6 +56,14 @@ export const itemRuns = {
     .record(z.string(), z.string())
     .default({})
     .describe('Environment variables for these runs only; stored encrypted.'),
+  labels: z
+    .record(labelNameSchema, labelValueSchema)
+    .default({})
+    .refine(
+      (labels) => Object.keys(labels).length <= mostBatchLabels,
+      `A batch puts at most ${mostBatchLabels} labels on its runs`,
+    )
+    .describe('Labels that every run starts with, those of judges included.'),
   preflight: preflightModeSchema,
   use_trial_keys: flagSchema.refine(
     (given) => !given,
@@ -104,14 +112,6 @@ export const batchRequestSchema = z
     ...itemSource,
     ...itemRuns,
     name: labelTextSchema.optional().describe('Display name; need not be unique.'),
-    labels: z
-      .record(labelNameSchema, labelValueSchema)
-      .default({})
-      .refine(
-        (labels) => Object.keys(labels).length <= mostBatchLabels,
-        `A batch puts at most ${mostBatchLabels} labels on its runs`,
-      )
-      .describe('Labels set on every run of the batch.'),
   })
   .superRefine(requireOneSource)
   .meta({ id: 'BatchRequest' })

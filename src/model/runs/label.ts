@@ -24,7 +24,7 @@ export const labelValueSchema = z
   )
 
 /** Labels that a run starts with: a list, or an object of keys and values. */
-const startLabelsSchema = z
+export const startLabelsSchema = z
   .union([
     z.array(z.object({ key: labelNameSchema, value: labelValueSchema })),
     z
@@ -56,6 +56,11 @@ export const startLabels = (block: {
   if (session != null) values.set('session', session)
   return [...values].map(([key, value]) => ({ key, value }))
 }
+
+/** Merges lists of labels: of two with the same key the one in the later list counts. */
+export const mergedLabels = (...lists: (readonly StartLabel[])[]): StartLabel[] => [
+  ...new Map(lists.flat().map((label) => [label.key, label])).values(),
+]
 
 export const newLabelSchema = z
   .object({ key: labelNameSchema, value: labelValueSchema, author: labelNameSchema })

@@ -1,3 +1,5 @@
+import type { StartLabel } from './label.ts'
+
 /** Columns of `runs` that most runs leave empty. They travel as one JSON value, so that other runs pay for one column. */
 export interface RunExtras {
   /** JSON text of `attributes.params` in the trajectory document. */
@@ -39,6 +41,8 @@ export interface NewRun {
   environmentId: number | null
   sealedSecrets: string | null
   more: RunExtras | null
+  /** Labels by its author that it starts with, each key once. Default: none. */
+  labels?: readonly StartLabel[] | undefined
   /** Milliseconds since 1970. */
   createdMs: number
 }

@@ -67,6 +67,9 @@ export const labelCountsCte = `counted as (
   on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total
   returning task_id, key, value_md5, total)`
 
+/** Columns of new runs that `labelNewRuns` reads, beside `id` and `task_id`. */
+export const labelledRun = 'collection_id, author, created_at, number'
+
 /**
  * CTE that labels the runs created by the same statement, its rows `new_runs r` (id, task_id, collection_id, author,
  * created_at, number). `source` joins them with their labels, `u` (key, value, at). Nothing is locked, since nobody else
@@ -74,8 +77,7 @@ export const labelCountsCte = `counted as (
  */
 export const labelNewRuns = (source: string): string => `labelled as (
   insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number, created_at)
-  select r.id, r.task_id, r.collection_id, u.key, r.author, r.author, u.value, r.created_at, r.number,
-    date_trunc('milliseconds', now())
+  select r.id, r.task_id, r.collection_id, u.key, r.author, r.author, u.value, r.created_at, r.number, r.created_at
   from new_runs r ${source} order by r.number, u.at
   returning task_id, key, value),
 labels_counted as (

@@ -27,8 +27,8 @@ afterEach(() => {
 
 const hello = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hello' }] }
 
-const post = async (path: string, body: object, token = key) => {
-  const headers = { authorization: `Bearer ${token}`, 'x-jetty-collection': 'acme' }
+const post = async (path: string, body: object, token = key, more: Record<string, string> = {}) => {
+  const headers = { authorization: `Bearer ${token}`, 'x-jetty-collection': 'acme', ...more }
   const answer = await rawPost(jetty.url + path, JSON.stringify(body), headers)
   return { ...answer, warnings: answer.headers['x-jetty-warnings'], json: (): Body => JSON.parse(answer.text) }
 }
@@ -132,6 +132,110 @@ describe('a plain call', () => {
     expect(answer.warnings).toContain('jetty.webhook_url is for runbooks, and was ignored in a call of a model')
     expect(answer.warnings).not.toContain('jetty.agent')
     expect(answer.warnings).not.toContain('jetty.files')
+  })
+})
+
+describe('the header X-Jetty-Labels', () => {
+  const sent = (labels: string, block: object = {}, path = '/v1/chat/completions', more: object = hello) =>
+    post(path, { ...more, jetty: { runbook: false, ...block } }, key, { 'x-jetty-labels': labels })
+
+  it('labels a call, is overridden by the block, and stays here', async () => {
+    const answer = await sent(' team=R%26D;note=x , user=u-17,k=1,', { user: 'u-18', labels: { k: '2' } })
+    expect(answer.status).toBe(200)
+    expect(labelsOf(await recorded(answer))).toEqual([
+      ['team', 'R&D'],
+      ['user', 'u-18'],
+      ['k', '2'],
+    ])
+    expect(JSON.stringify(fake.asked)).not.toMatch(/x-jetty|u-17|R%26D/i)
+  })
+
+  it.each([
+    ['team', 'X-Jetty-Labels: \'team\' has no "="'],
+    ['=x', 'X-Jetty-Labels: \'=x\' has no key before "="'],
+    ['team=%E0%A4%A', 'is not percent-encoded UTF-8'],
+    ['a=1,b=2,c=3,d=4,e=5,f=6', 'a run has at most 5 labels'],
+  ])('that is %s is refused before the call is sent', async (labels, message) => {
+    const answer = await sent(labels)
+    expect([answer.status, answer.json().error.message]).toEqual([400, expect.stringContaining(message)])
+    expect(fake.asked).toHaveLength(0)
+  })
+
+  it('labels calls of each protocol', async () => {
+    const contents = [{ role: 'user', parts: [{ text: 'hello' }] }]
+    const calls: [string, object, string][] = [
+      ['/v1/messages', { ...hello, max_tokens: 9 }, '_messages'],
+      ['/v1beta/models/gpt-4o-mini:generateContent', { contents }, '_gemini'],
+    ]
+    for (const [path, body, task] of calls) {
+      const answer = await sent('user=u-9', {}, path, body)
+      expect([path, answer.status]).toEqual([path, 200])
+      expect([path, labelsOf(await recorded(answer, task))]).toEqual([path, [['user', 'u-9']]])
+    }
+  })
+})
+
+describe('members of requests that the collection maps to labels', () => {
+  const set = (labels_from: unknown) => jetty.call('PATCH', '/api/v1/collections/acme/settings', { labels_from })
+  afterEach(() => set(null))
+
+  it('label calls: the first one that is there, unless the call names the label itself', async () => {
+    const rule = { user: ['user', 'metadata.user_id'], session: ['prompt_cache_key'] }
+    expect((await set(rule)).body.labels_from).toEqual(rule)
+    const members = { metadata: { user_id: 'm-1' }, prompt_cache_key: 'c-1' }
+    expect(labelsOf(await recorded(await chat({}, members)))).toEqual([
+      ['user', 'm-1'],
+      ['session', 'c-1'],
+    ])
+    expect(labelsOf(await recorded(await chat({ user: 'b-1' }, { ...members, user: 'm-2' })))).toEqual([
+      ['user', 'b-1'],
+      ['session', 'c-1'],
+    ])
+    expect(labelsOf(await recorded(await chat({}, { user: { id: 1 } })))).toEqual([])
+  })
+
+  it('are those of the list', async () => {
+    const { status, body } = await set({ user: ['messages'] })
+    expect([status, JSON.stringify(body.detail)]).toEqual([422, expect.stringContaining('metadata.<name>')])
+  })
+})
+
+describe('a run', () => {
+  const echo = { step_configs: { a: { activity: 'text_echo', text: 'hi' } }, steps: ['a'] }
+
+  it.each(['run', 'run-sync'])('of %s has its labels from the beginning', async (way) => {
+    const task = await jetty.task(echo)
+    const answer = await jetty.call('POST', `/api/v1/${way}/acme/${task}`, { labels: { user: 'u-1', note: secret } })
+    expect(answer.status).toBeLessThan(300)
+    expect(labelsOf(await jetty.get(task, answer.body.trajectory_id))).toEqual([
+      ['user', 'u-1'],
+      ['note', '***'],
+    ])
+    const found = await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}?label=user:u-1`)
+    expect(found.body.trajectories).toHaveLength(1)
+  })
+
+  it('with too many, or with what is no label, is refused by the name of the field', async () => {
+    const task = await jetty.task(echo)
+    const many = Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`k${n}`, 'v']))
+    for (const labels of [many, 'nonsense', { '': 'x' }]) {
+      const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${task}`, { labels })
+      expect([status, body.detail[0].loc.slice(0, 2)]).toEqual([422, ['body', 'labels']])
+    }
+  })
+
+  it('of an evaluation has them, and so has its judgement', async () => {
+    const task = await jetty.task(echo)
+    const judges = [{ name: 'polite', instruction: 'Is it polite?', model: 'scripted/echo', binary: true }]
+    const body = { name: 'labelled', items: [{ id: 'a' }], judges, labels: { team: 'eval' } }
+    const { evaluation_id: id } = (await jetty.call('POST', `/api/v1/evaluations/acme/${task}`, body)).body
+    await expect
+      .poll(async () => (await jetty.call('GET', `/api/v1/evaluations/acme/${id}`)).body.ended, { timeout: 30_000 })
+      .not.toBeNull()
+    const rows = await jetty.server.database.query<{ total: number }>(
+      `select count(*)::int total from labels where key = 'team' and value = 'eval'`,
+    )
+    expect(rows[0]?.total).toBeGreaterThanOrEqual(2)
   })
 })
 

@@ -17,6 +17,7 @@ const values = ({ body: { set_by: _, operator: __, ...settings } }: { body: Reco
 const nothing = {
   record_calls: null,
   cache_calls: null,
+  labels_from: null,
   fallback_models: null,
   deployments: null,
   deployment_choice: null,
@@ -46,6 +47,7 @@ test('all of them together are kept as they were given', async () => {
   const all = {
     record_calls: false,
     cache_calls: true,
+    labels_from: { user: ['user', 'metadata.user_id'] },
     fallback_models: ['gpt-4o-mini', 'anthropic/claude-sonnet-4-6'],
     deployments: [
       { model: 'gpt-4o-mini', name: 'eu', variables: { OPENAI_API_KEY: 'OPENAI_API_KEY_EU' }, weight: 2 },
