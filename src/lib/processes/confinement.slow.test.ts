@@ -100,13 +100,13 @@ it.runIf(sharesBySession)('has a session that goes after that of the server', { 
 it.runIf(sharesBySession)('is not late because others go first', { timeout: 120_000 }, async () => {
   const mebibytes = 700 + (process.pid % 200) // no other process has that option
   const module = new URL('../../../test/fakes/any.js', import.meta.url).href
-  const limits = { seconds: 1, memoryBytes: mebibytes * 1024 * 1024 }
+  const limits = { seconds: 60, memoryBytes: mebibytes * 1024 * 1024 }
   const kept = makeWarmProcess<object, object>({ module, program: 'curious-process', limits })
-  await kept.ask({ secret, port, pid: process.pid })
+  expect(await kept.ask({ secret, port, pid: process.pid })).toHaveProperty('answer')
   const all = running(`--max-old-space-size=${mebibytes}`).map(Number)
   for (const pid of all) process.kill(pid, 'SIGSTOP')
-  const answer = kept.ask({ secret, port, pid: process.pid })
-  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  const answer = kept.ask({ secret, port, pid: process.pid }, 2)
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
   for (const pid of all) process.kill(pid, 'SIGCONT')
   expect(await answer).toHaveProperty('answer')
   kept.end()

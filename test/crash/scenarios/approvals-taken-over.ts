@@ -31,17 +31,20 @@ export const approvalsTakenOver = async ({ runs }: { runs: number }): Promise<st
     const workers = [site.spawn({ JETTY_ROLE: 'worker' }), site.spawn({ JETTY_ROLE: 'worker' })] as const
     await Promise.all(workers.map((worker) => worker.ready))
     await client.setUp(url, { gates })
-    const count = async (condition: string) =>
-      (await site.rows<{ count: number }>(`select count(*)::int from approvals where ${condition}`))[0]?.count
+    /** Steps whose record says that they wait: a process that dies before they say so dies at an attempt. */
+    const waiting = async () =>
+      (
+        await site.rows<{ count: number }>(
+          `select count(*)::int from approvals a join steps s on s.run_id = a.run_id and s.seq = a.seq
+           where a.decision is null and s.wake_at is not null`,
+        )
+      )[0]?.count
     const owners = () =>
       site.rows(`select distinct owner from leases where id in (select lease from runs where ended_at is null)`)
     await until('both workers to have some of the runs', async () => {
       const starts = Array.from({ length: runs }, (_, at) => at + 1)
       await client.startMany(url, 'gates', starts, 4) // few at a time: many leases
-      await until(
-        'both steps of all runs to wait',
-        async () => (await count('decision is null')) === 2 * client.acked.length,
-      )
+      await until('both steps of all runs to wait', async () => (await waiting()) === 2 * client.acked.length)
       return (await owners()).length === 2
     })
     const all = client.acked.length
