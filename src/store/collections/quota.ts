@@ -206,27 +206,35 @@ const limitsOf = (settings: string | null, defaults: QuotaLimits): QuotaLimits =
 const hint =
   'Delete runs or files, let retention_days remove old runs, or ask the operator of the server for a higher quota.'
 
-const check = ({ usage, others, limits, together }: Known, runs: number): void => {
+/** Whose quota it is, in the words of a refusal. */
+const ofOne = { stores: 'This collection stores', keeps: 'This collection keeps', whose: 'its' }
+const ofPayer = {
+  stores: 'The collections made with your keys store',
+  keeps: 'The collections made with your keys keep',
+  whose: 'their',
+}
+
+/** Called for each step: it makes no objects unless it refuses. */
+const check = ({ usage, others, limits, together }: Known, more: number): void => {
   const bytes = usage.databaseBytes + usage.fileBytes
-  const own = { verbs: ['This collection stores', 'This collection keeps'], whose: 'its', bytes, runs: usage.runs }
-  requireWithin(own, limits, runs)
-  const all = { bytes: bytes + others.bytes, runs: usage.runs + others.runs }
-  const verbs = ['The collections made with your keys store', 'The collections made with your keys keep']
-  requireWithin({ verbs, whose: 'their', ...all }, together, runs)
+  requireWithin(limits, bytes, usage.runs, more, ofOne)
+  requireWithin(together, bytes + others.bytes, usage.runs + others.runs, more, ofPayer)
 }
 
 const requireWithin = (
-  { verbs: [stores, keeps], whose, ...used }: { verbs: string[]; whose: string } & QuotaLimits,
   limits: QuotaLimits,
+  bytes: number,
   runs: number,
+  more: number,
+  { stores, keeps, whose }: typeof ofOne,
 ): void => {
-  if (used.bytes >= limits.bytes) {
-    const text = `${stores} ${byteSize(used.bytes)}, and ${whose} quota is ${byteSize(limits.bytes)}`
+  if (bytes >= limits.bytes) {
+    const text = `${stores} ${byteSize(bytes)}, and ${whose} quota is ${byteSize(limits.bytes)}`
     throw new AppError('quota_exceeded', text, { hint })
   }
-  if (used.runs + runs <= limits.runs) return
-  const text = `${keeps} ${used.runs} of the ${limits.runs} runs that ${whose} quota allows`
-  throw new AppError('quota_exceeded', runs === 1 ? text : `${text}; ${runs} more would exceed it`, { hint })
+  if (runs + more <= limits.runs) return
+  const text = `${keeps} ${runs} of the ${limits.runs} runs that ${whose} quota allows`
+  throw new AppError('quota_exceeded', more === 1 ? text : `${text}; ${more} more would exceed it`, { hint })
 }
 
 /** Makes a quota that tracks usage in memory, so that no request has to query the database. */
