@@ -4,6 +4,7 @@ import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { getOwnTask } from '../../model/runs/own-tasks.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
@@ -20,7 +21,7 @@ import { findRun } from '../../store/runs/runs.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
 import { definitionHash, taskForRecords } from '../../store/tasks/tasks.ts'
-import { trajectoryText } from '../trajectories/document.ts'
+import { trajectoryPieces } from '../trajectories/document.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { rerunContract, runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
@@ -82,7 +83,8 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       const whole = await withInitParams(deps.database, accepted, take)
       const run = { ...whole, ...outcome.run, ...(trial ? { trial } : {}) }
       const definition = await deps.definitions(run.definition)
-      const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
+      const pieces = trajectoryPieces(run, outcome.steps, definition, deps.links.publicUrl)
+      const document = await doInSlices(pieces, call.collection.name)
       const last = outcome.steps.findLast((step) => step.status !== 'skipped')
       const beside = objectText<Omit<EndedRun, keyof Trajectory>>({
         message: `Workflow ${run.status}`,

@@ -8,6 +8,7 @@ import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { doAtOnce } from '../../lib/slices.ts'
 import { pause, timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
@@ -23,7 +24,7 @@ import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import { withInitParams } from '../../store/runs/payloads.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 import { missingTask } from '../tasks/missing-task.ts'
-import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
+import { trajectoryPieces, trajectoryUrl } from '../trajectories/document.ts'
 import { type AnswerMemory, copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
@@ -347,7 +348,7 @@ export const acceptedReply = async (
   { take }: AnswerMemory,
 ): Promise<Reply> => {
   const run = await withInitParams(deps.database, accepted, (bytes) => take(copiesOfDocument * bytes))
-  const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
+  const document = doAtOnce(trajectoryPieces(run, [], await deps.definitions(run.definition), deps.links.publicUrl))
   return rawJson(
     objectText<WorkflowResponse>({
       message: messageOf(run),

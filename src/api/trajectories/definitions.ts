@@ -50,6 +50,8 @@ const shownOf = (program: Program): ShownDefinition => {
   const listed = program.workflow.steps
   const configs = program.workflow.step_configs ?? {}
   const shown = new Map<string, ShownStep>()
+  const isListed = (name: string) => Object.hasOwn(configs, name)
+  let unlisted: ShownStep | undefined
   return {
     totalSteps: JSON.stringify(listed ?? []),
     stepCount: Array.isArray(listed) ? listed.length : 0,
@@ -58,7 +60,12 @@ const shownOf = (program: Program): ShownDefinition => {
     hasRunbooks: program.steps.some(({ activity }) => activity.carriesOut !== undefined),
     hasEvents: program.steps.some(({ activity }) => recordsEvents(activity)),
     step(recorded) {
-      const name = nameInWorkflow(recorded, (one) => Object.hasOwn(configs, one))
+      const name = nameInWorkflow(recorded, isListed)
+      // All traces share one workflow, which lists none of their spans: remembered by name, they would fill the memory.
+      if (!isListed(name)) {
+        unlisted ??= shownStep(program, name)
+        return unlisted
+      }
       const step = shown.get(name) ?? shownStep(program, name)
       shown.set(name, step)
       return step

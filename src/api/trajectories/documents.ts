@@ -1,4 +1,5 @@
 import type { CallMemory } from '../../http/input/memory.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import type { Lending } from '../../store/collections/lending.ts'
 import type { Queries } from '../../store/database/database.ts'
 import {
@@ -14,7 +15,7 @@ import { stepsOf, storedStepsOf } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { summaryText, trajectoryText } from './document.ts'
+import { summaryPieces, trajectoryPieces } from './document.ts'
 import { liveSteps } from './live-steps.ts'
 
 export interface DocumentDeps {
@@ -62,6 +63,9 @@ export const documentOf = async (
   return wholeText(deps, run, steps, definition)
 }
 
+/** Whose turn it is to write a document: the collection's. */
+export const payerOf = ({ name }: { name: string }): string => name.slice(0, name.indexOf('/'))
+
 /** Adds the rest of the run's trial. */
 const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
   const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
@@ -84,7 +88,8 @@ export const wholeText = async (
 ): Promise<string> => {
   const shown = definition.hasEvents ? await withEvents(deps.database, steps, definition, until) : steps
   const live = run.ended_at ? undefined : await liveSteps(deps.database, shown, definition)
-  return trajectoryText(await withFacts(deps, run), shown, definition, deps.links.publicUrl, live)
+  const pieces = trajectoryPieces(await withFacts(deps, run), shown, definition, deps.links.publicUrl, live)
+  return doInSlices(pieces, payerOf(run))
 }
 
 /** Streams the documents of a page of runs in order. Large values are in memory for one run at a time. */
@@ -100,7 +105,8 @@ export async function* documentsOf(
       const { take, end } = holdDocument(memory)
       const run = await withInitParams(database, await withTrial(deps, found), take)
       const whole = await withLargeValues(database, steps.get(run.id) ?? [], take)
-      yield trajectoryText(run, whole, await deps.definitions(run.definition), deps.links.publicUrl)
+      const definition = await deps.definitions(run.definition)
+      yield await doInSlices(trajectoryPieces(run, whole, definition, deps.links.publicUrl), payerOf(run))
       steps.delete(run.id)
       end()
     }
@@ -113,7 +119,9 @@ export async function* summariesOf(deps: DocumentDeps, runs: RunSummaryRow[]): A
     const steps = groupByRun(await stepSummariesOf(deps.database, keysOf(some)))
     for (const found of await withVersionNumbers(deps.database, some)) {
       const run = await withTrial(deps, found)
-      yield summaryText(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
+      const definition = await deps.definitions(run.definition)
+      const pieces = summaryPieces(run, steps.get(run.id) ?? [], definition, deps.links.publicUrl)
+      yield await doInSlices(pieces, payerOf(run))
       steps.delete(run.id)
     }
   }

@@ -1,4 +1,5 @@
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import type { RunSummary } from '../../model/runs/trajectory.ts'
 import type { Queries } from '../../store/database/database.ts'
 import {
@@ -9,18 +10,18 @@ import {
   withLargeValues,
 } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
-import { allSteps, storedStepsAt } from '../../store/runs/step-records.ts'
+import { mostSteps, stepOutlines, storedStepsAt } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { previewCharacters, referenceText } from '../steps/large-value.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { outline, stepSummaryText, withDivergence } from './document.ts'
-import { type AnswerMemory, type DocumentDeps, holdDocument, withFacts } from './documents.ts'
+import { outlinePieces, stepSummaryText, withDivergence } from './document.ts'
+import { type AnswerMemory, type DocumentDeps, holdDocument, payerOf, withFacts } from './documents.ts'
 import { endedProgressOf, isFanningOut, isFanOut, isWithWorker, type LiveStep, liveSteps } from './live-steps.ts'
 
 /** Writes the summary of one run: small, however large its values are. */
 export const runSummaryOf = async (deps: DocumentDeps, run: RunRow, memory: AnswerMemory): Promise<string> => {
   const [steps, definition] = await Promise.all([
-    allSteps(deps.database, run.id, { view: 'summary' }),
+    stepOutlines(deps.database, { runKey: run.id, from: 0, order: 'asc', limit: mostSteps }),
     deps.definitions(run.definition),
   ])
   return runSummaryText(deps, run, steps, definition, holdDocument(memory).take)
@@ -38,12 +39,10 @@ export const runSummaryText = async (
     fanOutsAndJobs(deps.database, run, steps, definition, take),
     withFacts(deps, run),
   ])
-  const textOf = (step: StepRecord, readyAt: Date | null) =>
-    stepSummaryText(step, definition, { readyAt, ...live.get(step.seq) })
-  return objectText<RunSummary>({
-    ...outline(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, textOf),
-    ...initParams,
-  })
+  const outline = outlinePieces(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, (step, beside) =>
+    stepSummaryText(step, definition, { ...beside, ...live.get(step.seq) }),
+  )
+  return objectText<RunSummary>({ ...(await doInSlices(outline, payerOf(run))), ...initParams })
 }
 
 /** Address that returns the complete `init_params` of a run. */

@@ -35,9 +35,14 @@ export const addCallUsage = (
 
 /** Sums the usage of a run's steps, as its document has it; null when none is recorded. */
 export const usageOfRun = (steps: (StepUsage | undefined)[]): { usage: CallTokens | null; cost_usd: number | null } => {
-  let sum: StepUsage | undefined
-  for (const step of steps) if (step) sum = addCallUsage(sum, step, step.cost_usd)
-  if (!sum) return { usage: null, cost_usd: null }
-  const { cost_usd, ...usage } = sum
-  return { usage, cost_usd }
+  const calls = steps.filter((step) => step !== undefined)
+  if (calls.length === 0) return { usage: null, cost_usd: null }
+  const usage: CallTokens = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
+  for (const call of calls) {
+    usage.prompt_tokens += call.prompt_tokens
+    usage.completion_tokens += call.completion_tokens
+    usage.total_tokens += call.total_tokens
+    if (call.estimated) usage.estimated = true
+  }
+  return { usage, cost_usd: totalCost(calls.map(({ cost_usd }) => cost_usd)) }
 }

@@ -119,7 +119,8 @@ export const stepChanges = (
   { view, ...at }: ChangedSteps & { view?: 'full' | 'summary' },
 ): Promise<StoredStep[]> => (view === 'summary' ? outlineChanges : fullChanges)(queries, at)
 
-const mostSteps = 1_000_000
+/** No run has more steps. */
+export const mostSteps = 1_000_000
 
 /** Reads all steps of a run, up to the change `until`, in order of execution. */
 export const allSteps = async (
