@@ -1,15 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type RecordedDelivery, recordedDeliveries } from '../../../test/integration/hooks/recorded.ts'
 import { plainScheme, type SignatureScheme, signatureProblem, signatureSchemes, signedTimeProblem } from './senders.ts'
 
-interface Case {
-  secret: string
-  headers: Record<string, string>
-  text: string
-  seconds: number
-}
-
-/** From the documentation of each service; those of Stripe and Linear have no example, so these were made with their descriptions. */
-const documented: Record<keyof typeof signatureSchemes, Case> = {
+/** From the documentation of each service; that of Stripe and Linear has no example, so theirs are recorded. */
+const documented: Record<keyof typeof signatureSchemes, RecordedDelivery> = {
   github: {
     secret: "It's a Secret to Everybody",
     headers: { 'x-hub-signature-256': 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17' },
@@ -35,56 +29,47 @@ const documented: Record<keyof typeof signatureSchemes, Case> = {
     text: '{"test": 2432232314}',
     seconds: 1_614_265_330,
   },
-  stripe: {
-    secret: 'whsec_test',
-    headers: {
-      'stripe-signature':
-        't=1614265330,v0=old,v1=00,v1=347e9afe3d74ec4c5cbefd270edc9246513ae3da7b375223e302560fbd4146eb',
-    },
-    text: '{"id":"evt_1"}',
-    seconds: 1_614_265_330,
-  },
-  linear: {
-    secret: 'lin_wh_documented',
-    headers: { 'linear-signature': 'd43004bc6a5e616ba5ed2b9647d94a91529543f506748fa0985b04022477c10f' },
-    text: '{"type":"Issue","webhookTimestamp":1614265330000}',
-    seconds: 1_614_265_330,
-  },
+  stripe: recordedDeliveries.stripe,
+  linear: recordedDeliveries.linear,
 }
 
 type Name = keyof typeof documented
 
-const problemOf = (scheme: SignatureScheme, { secret, headers, text, seconds }: Case) => {
+const problemOf = (scheme: SignatureScheme, { secret, headers, text, seconds }: RecordedDelivery) => {
   const webhook = { headers, body: Buffer.from(text) }
   const payload = text.startsWith('{') ? JSON.parse(text.replace(/[^}]*$/, '')) : text
   return signatureProblem(scheme, [secret], webhook) ?? signedTimeProblem(scheme, webhook, payload, seconds * 1000)
 }
 
-describe.each(Object.entries(documented) as [Name, Case][])('%s', (name, { secret, headers, text, seconds }) => {
-  const scheme = signatureSchemes[name]
-  const problem = (more: Partial<Case> = {}) => problemOf(scheme, { secret, headers, text, seconds, ...more })
-  const tolerance = scheme.toleranceSeconds ?? 300
+describe.each(Object.entries(documented) as [Name, RecordedDelivery][])(
+  '%s',
+  (name, { secret, headers, text, seconds }) => {
+    const scheme = signatureSchemes[name]
+    const problem = (more: Partial<RecordedDelivery> = {}) =>
+      problemOf(scheme, { secret, headers, text, seconds, ...more })
+    const tolerance = scheme.toleranceSeconds ?? 300
 
-  it('takes the signature of its service', () => {
-    expect(problem()).toBeUndefined()
-    expect(problem({ seconds: seconds + tolerance - 1 })).toBeUndefined()
-  })
+    it('takes the signature of its service', () => {
+      expect(problem()).toBeUndefined()
+      expect(problem({ seconds: seconds + tolerance - 1 })).toBeUndefined()
+    })
 
-  it('refuses another body, another secret, and no signature', () => {
-    expect(problem({ text: `${text} ` })).toMatch(/does not fit the body/)
-    expect(problem({ secret: 'whsec_AAAA' })).toMatch(/does not fit the body/)
-    expect(problem({ headers: {} })).toMatch(/has no signature/)
-    const blank = Object.fromEntries(Object.keys(headers).map((header) => [header, '']))
-    expect(problem({ headers: blank })).toMatch(/has no signature/)
-  })
+    it('refuses another body, another secret, and no signature', () => {
+      expect(problem({ text: `${text} ` })).toMatch(/does not fit the body/)
+      expect(problem({ secret: 'whsec_AAAA' })).toMatch(/does not fit the body/)
+      expect(problem({ headers: {} })).toMatch(/has no signature/)
+      const blank = Object.fromEntries(Object.keys(headers).map((header) => [header, '']))
+      expect(problem({ headers: blank })).toMatch(/has no signature/)
+    })
 
-  it('refuses what was signed long ago, unless its service signs no time', () => {
-    for (const off of [tolerance + 1, -tolerance - 1]) {
-      const late = problem({ seconds: seconds + off }) ?? 'none'
-      expect(late).toMatch(name === 'github' ? /^none$/ : /signed more than (5 minutes|a minute)/)
-    }
-  })
-})
+    it('refuses what was signed long ago, unless its service signs no time', () => {
+      for (const off of [tolerance + 1, -tolerance - 1]) {
+        const late = problem({ seconds: seconds + off }) ?? 'none'
+        expect(late).toMatch(name === 'github' ? /^none$/ : /signed more than (5 minutes|a minute)/)
+      }
+    })
+  },
+)
 
 it('takes the signature of each of several secrets', () => {
   const { secret, headers, text } = documented.github
