@@ -30,6 +30,7 @@ import { explainRun } from './explain-run.ts'
 import { shortJson } from './shorten.ts'
 import type { AskPerson, OperationName, Tool, ToolContext } from './tool.ts'
 import { datasetTools, fileTools } from './tools/files.ts'
+import { hookTools } from './tools/hooks.ts'
 import { runTools, stepTools } from './tools/runs.ts'
 import { approvalTools, eventTools, startTools } from './tools/starts.ts'
 import { collectionTools, routineTools, taskTools } from './tools/tasks.ts'
@@ -219,6 +220,7 @@ const allTools: readonly Tool[] = [
   ...approvalTools,
   ...eventTools,
   ...routineTools,
+  ...hookTools,
 ]
 
 const writes = (operation: OperationName): boolean => ['write', 'worker', 'admin'].includes(contract[operation].access)
@@ -282,6 +284,8 @@ const inputSchema = ({ input }: Tool): ToolDescription['inputSchema'] => {
     override: ({ jsonSchema }) => {
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+      delete jsonSchema.minLength
+      delete jsonSchema.maxLength
       delete jsonSchema.propertyNames
       delete jsonSchema.id
     },

@@ -68,6 +68,7 @@ interface World {
   failed: string
   waiting: string
   path: string
+  delivery: number
   folder: string
 }
 
@@ -82,6 +83,8 @@ const ofRun = (world: World) => ({ ...at(world), trajectory_id: world.run })
 const ofFailed = (world: World) => ({ ...at(world), trajectory_id: world.failed })
 const ofRoutine = (world: World) => ({ ...at(world), name: 'daily' })
 const ofDataset = ({ task }: World) => ({ collection: 'acme', dataset: `${task}-rows` })
+const ofHook = ({ task }: World) => ({ collection: 'acme', name: `${task}-paid` })
+const eventOf = ({ task }: World) => `${task}.paid`
 const daily = { type: 'daily', hour_utc: 3 }
 
 const completed = (answer: Body) => expect(answer).toMatchObject({ status: 'completed', last_step: 'say' })
@@ -330,6 +333,48 @@ const rows: Row[] = [
     (answer) => expect(answer.items).toHaveLength(2),
   ],
   ['delete-routine', ofRoutine, (answer) => expect(answer.ok).toBe(true)],
+  [
+    'create-hook',
+    (world) => ({
+      ...at(world),
+      ...ofHook(world),
+      sender: 'event',
+      event: eventOf(world),
+      filter: 'payload.amount > 1',
+    }),
+    (answer) => expect(answer).toMatchObject({ sender: 'event', task_exists: true, url: null, secret: null }),
+  ],
+  ['list-hooks', at, (answer) => expect(answer.hooks).toHaveLength(1)],
+  [
+    'test-hook',
+    (world) => ({ ...ofHook(world), payload: { amount: 5 }, mapping: '{ "text": $string(payload.amount) }' }),
+    (answer) => expect(answer).toEqual({ passes: true, init_params: { text: '5' }, problem: null }),
+  ],
+  ['update-hook', (world) => ({ ...ofHook(world), disabled: true }), (answer) => expect(answer.disabled).toBe(true)],
+  [
+    'send-event',
+    (world) => ({ collection: 'acme', event: eventOf(world), key: '4711', payload: { amount: 5 } }),
+    (answer) => expect(answer).toMatchObject({ state: 'delivered' }),
+  ],
+  [
+    'list-hook-deliveries',
+    ofHook,
+    (answer, world) => {
+      expect(answer.deliveries).toMatchObject([{ state: 'disabled', trajectory_id: null }])
+      world.delivery = answer.deliveries[0].number
+    },
+  ],
+  [
+    'get-hook-delivery',
+    (world) => ({ ...ofHook(world), number: String(world.delivery) }),
+    (answer) => expect(answer).toMatchObject({ state: 'disabled', payload: { amount: 5 } }),
+  ],
+  [
+    'redeliver-hook',
+    (world) => ({ ...ofHook(world), number: world.delivery }),
+    (answer) => expect(answer).toEqual({ redelivered: 1 }),
+  ],
+  ['delete-hook', ofHook, (answer) => expect(answer.ok).toBe(true)],
 ]
 
 /** Tools that only work beside the files of the caller. */
@@ -353,7 +398,7 @@ const refused = { name: 'activate-trial', args: { collection: 'acme' }, says: /J
 
 describe.each(Object.entries(transports))('over %s', (name, connect) => {
   let mcp: McpClient
-  const world: World = { task: `job-${name}`, run: '', failed: '', waiting: '', path: '', folder: '' }
+  const world: World = { task: `job-${name}`, run: '', failed: '', waiting: '', path: '', delivery: 0, folder: '' }
   const own = name === 'stdio' ? [...rows, ...localRows] : rows
 
   beforeAll(async () => {
@@ -407,7 +452,9 @@ describe.each(Object.entries(transports))('over %s', (name, connect) => {
       expect([name, Object.keys(outputSchema?.properties ?? {}).length > 0]).toEqual([name, true])
     }
     const destructive = tools.filter(({ annotations }) => annotations?.destructiveHint).map((tool) => tool.name)
-    expect(destructive.sort()).toEqual(['cancel-run', 'delete-routine', 'set-environment-vars', 'update-routine'])
+    expect(destructive.sort()).toEqual([
+      ...['cancel-run', 'delete-hook', 'delete-routine', 'set-environment-vars', 'update-hook', 'update-routine'],
+    ])
   })
 
   it('gives a long result as its schema has it, shortened', async () => {
