@@ -103,6 +103,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     initParams: options.initParams ?? {},
     env: (name) => options.env?.[name],
     workerJob: noModel,
+    trace: () => ({}),
     files: {
       async open(path) {
         const file = stored.get(path)

@@ -3,6 +3,7 @@ import type { AppError } from '../lib/errors.ts'
 import type { Owner } from '../lib/fair-queue.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 import type { OpenSql, OutgoingSql } from '../lib/sql/statement.ts'
+import type { TraceHeaders } from '../lib/text/trace-context.ts'
 import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../model/events/awaited-event.ts'
 import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
@@ -93,6 +94,11 @@ export interface ActivityContext {
       scrub?: boolean
     }): Promise<MediaObject>
   }
+  /**
+   * The trace that the step is part of, as headers of W3C for what it calls; empty if there is none. `fetch` sends them by
+   * itself.
+   */
+  trace(): TraceHeaders
   labels: {
     /** Sets a label of a run in the run's collection. It replaces the label with the same key and author. */
     set(label: { trajectory_id: string; key: string; value: string; author: string }): Promise<void>

@@ -6,6 +6,7 @@ import type { Operations } from '../client/operations.ts'
 import { AppError } from '../lib/errors.ts'
 import { isObject } from '../lib/json/json-object.ts'
 import { nearest } from '../lib/text/nearest.ts'
+import { readTrace, traceHeaders } from '../lib/text/trace-context.ts'
 import { version } from '../lib/version.ts'
 import { explainConnection, explainStranger, type ServerLogin } from './explain-connection.ts'
 import { findServer } from './find-server.ts'
@@ -156,7 +157,9 @@ const openSession = async (globals: Globals): Promise<Session> => {
   const { found, withheld } = findToken(globals.tokenFile, server)
   const operations = await loadOperations()
   const out = makeOutput(globals.json ?? false)
-  const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, onWarning: out.warn }
+  const { TRACEPARENT: traceparent, TRACESTATE: tracestate } = process.env
+  const headers = { ...traceHeaders(readTrace({ traceparent, tracestate })) }
+  const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, headers, onWarning: out.warn }
   const call = remembering(makeCaller(operations, connection, sendByHttp))
   const interrupted = new AbortController()
   process.once('SIGINT', () => {

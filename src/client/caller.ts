@@ -11,6 +11,8 @@ export interface Connection {
   token: string | undefined
   /** User-Agent header. */
   agent?: string
+  /** More headers of every request. */
+  headers?: Readonly<Record<string, string>>
   /** Receives the server's warnings about parts of a request that it ignored. */
   onWarning?: (text: string) => void
   /**
@@ -59,8 +61,10 @@ const read = async (url: string, { answer = 'json' }: WireOperation, response: T
 }
 
 /** Sends a request until it is answered or no further try is left. */
-const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection, sendText?: SendText) => {
+const makeSender = (connection: Connection, sendText?: SendText) => {
+  const { url, token, agent, headers, retries = 'reads', fetch: send } = connection
   const ownHeaders = {
+    ...headers,
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(agent === undefined ? {} : { 'user-agent': agent }),
   }

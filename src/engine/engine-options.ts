@@ -2,6 +2,7 @@ import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../act
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { RunSql } from '../lib/sql/statement.ts'
+import type { TraceSampler } from '../lib/text/trace-context.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
@@ -64,6 +65,8 @@ export interface EngineOptions {
   runScript: RunScript
   checkScript: CheckScript
   registerProduct: RegisterProduct
+  /** Decides which traces are recorded; undefined: none are, and steps pass on the trace that their run came with. */
+  traceSampler: TraceSampler | undefined
   activitySettings: ActivitySettings
   /** Decrypts a version of a collection's environment. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>

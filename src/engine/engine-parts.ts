@@ -278,7 +278,7 @@ export type Leasing = ReturnType<typeof makeLeasing>
 /** Makes the parts that execute runs and their steps. */
 export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
   const { database, environments, journal, live, rules, stopping } = storage
-  const { carryOutRunbook, limits, log, models, objects, quota, runScript, sealer } = options
+  const { carryOutRunbook, limits, log, models, objects, quota, runScript, sealer, traceSampler } = options
   const { leases, endRequests, endBelow, heartbeat } = leasing
   const { confirm: confirmLease } = heartbeat
   const runbooks: RunbooksHere = { underWay: new Set(), ended: {} }
@@ -300,7 +300,9 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     ...options,
     ...storage,
     ...makeWaits({ stopping, database, journal, watches, waitForRuns: fanOuts.waitForRuns }),
-    askWorkers: makeAskWorkers({ database, rules, sealer, limits, findOffered: makeFindOffered(database) }),
+    askWorkers: makeAskWorkers({
+      ...{ database, rules, sealer, limits, traceSampler, findOffered: makeFindOffered(database) },
+    }),
     taskInputs: (run, task) => taskInputs(storage, run, task),
     labels: makeRunLabels(options.database, limits.maxLabelsPerRun),
     suspects: makeSuspectGates(),
@@ -311,9 +313,11 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     onEnd: waiters.ended,
     carryOutFor: makeCarryOutFor({
       ...{ stopping, database, journal, rules, confirmLease },
-      ...{ objects, models, carryOutRunbook, limits, runbooks },
+      ...{ objects, models, carryOutRunbook, limits, runbooks, traceSampler },
     }),
-    runScriptFor: makeRunScriptFor({ database, journal, rules, objects, runScript, limits, confirmLease }),
+    runScriptFor: makeRunScriptFor({
+      ...{ database, journal, rules, objects, runScript, limits, confirmLease, traceSampler },
+    }),
   }
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
   // Those have no row that could wait. They are short.

@@ -129,6 +129,8 @@ export interface RunRequest {
   author: string
   /** Labels that it starts with. */
   labels?: readonly StartLabel[] | undefined
+  /** The trace that its caller is part of: see `readTrace`. */
+  trace?: string | undefined
   /** `attributes.params` of its trajectory document. */
   params?: Record<string, unknown>
   /** The routine that starts it. */

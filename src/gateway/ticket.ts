@@ -4,6 +4,7 @@ import type { PlacedAdmission } from '../http/authorise.ts'
 import { AppError } from '../lib/errors.ts'
 import { newRunKey } from '../lib/ids.ts'
 import { headerText } from '../lib/text/header-text.ts'
+import { readTrace } from '../lib/text/trace-context.ts'
 import { now } from '../lib/time.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
 import { authorOf } from '../model/collections/identity.ts'
@@ -71,7 +72,17 @@ export const endTrialCall = async (
 /** An admitted call: the part of its record that is known before a provider is called. */
 export type Ticket = Pick<
   FinishedCall,
-  'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'hasOptions' | 'startedMs'
+  | 'key'
+  | 'trajectoryId'
+  | 'place'
+  | 'author'
+  | 'trace'
+  | 'scrub'
+  | 'shape'
+  | 'stream'
+  | 'request'
+  | 'hasOptions'
+  | 'startedMs'
 > & {
   labels: readonly StartLabel[]
   /** The provider that answers, once known. */
@@ -162,6 +173,7 @@ export const makeTicket = ({
       taskName: asked.block.task ?? callTask(shape),
     },
     author: authorOf(identity),
+    trace: readTrace(headers),
     labels: labelsOfCall(asked, labels, collection.settings?.labels_from),
     scrub: environment.scrub,
     shape,
@@ -190,6 +202,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   place: ticket.place,
   author: ticket.author,
   labels: ticket.labels,
+  trace: ticket.trace,
   scrub: ticket.scrub,
   shape: ticket.shape,
   stream: ticket.stream,

@@ -3,7 +3,7 @@ export const preflightHeaders = (allow: string[]): Record<string, string> => ({
   'access-control-allow-methods': allow.join(', '),
   'access-control-allow-headers':
     'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, Mcp-Session-Id, Range, ' +
-    'X-Jetty-Collection, X-Jetty-Labels, X-Jetty-Record, X-Request-Id',
+    'Traceparent, Tracestate, X-Jetty-Collection, X-Jetty-Labels, X-Jetty-Record, X-Request-Id',
   'access-control-max-age': '600',
 })
 

@@ -22,6 +22,7 @@ import type { Caller } from '../client/client.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { nearest } from '../lib/text/nearest.ts'
+import { readTrace, type TraceHeaders, traceHeaders } from '../lib/text/trace-context.ts'
 import { version } from '../lib/version.ts'
 import type { AccessLevelName } from '../model/collections/identity.ts'
 import { callTool } from './call-tool.ts'
@@ -131,10 +132,19 @@ export const responseText = async (response: Response): Promise<string> => {
   return (await readWhole(body, largestAnswer, tooLarge)).toString('utf8')
 }
 
+type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
+
+/** The trace that a call belongs to: `_meta` of the message has it, or the headers of its HTTP request. */
+const traceOf = ({ _meta: meta = {}, requestInfo }: Extra): TraceHeaders =>
+  traceHeaders(readTrace(meta) ?? readTrace(requestInfo?.headers ?? {}))
+
 /** The calls of a tool, made as its caller, and given up when the tool is cancelled. */
-const apiCalls = (caller: Caller, signal: AbortSignal): Pick<ToolContext, 'call' | 'open'> => {
-  const open: ToolContext['open'] = async (operation, input) =>
-    (await caller(operation, { signal, ...input, asResponse: true })) as Response
+const apiCalls = (caller: Caller, extra: Extra): Pick<ToolContext, 'call' | 'open'> => {
+  const { signal } = extra
+  const open: ToolContext['open'] = async (operation, { headers, ...input }) => {
+    const sent = { signal, ...input, headers: { ...traceOf(extra), ...headers }, asResponse: true }
+    return (await caller(operation, sent)) as Response
+  }
   return {
     open,
     call: async (operation, input) => {
@@ -243,8 +253,6 @@ interface McpServerOptions {
   folder: string | undefined
 }
 
-type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
-
 const instructions = `Jetty runs workflows and runbooks durably and records every step.
 A collection holds tasks; a task holds a workflow; a run of it is called a trajectory.
 Begin with list-collections. To run: run-and-wait. When a run failed: explain-run; its \`next\` says how to fix it.
@@ -334,7 +342,7 @@ export const makeMcpServer = ({ caller, access, canAsk, folder }: McpServerOptio
     { capabilities: { tools: {}, resources: {} }, instructions },
   )
   const contextOf = (extra: Extra): ToolContext => ({
-    ...apiCalls(caller, extra.signal),
+    ...apiCalls(caller, extra),
     signal: extra.signal,
     progress: makeProgress(extra),
     askPerson: canAsk() ? makeAskPerson(extra) : undefined,

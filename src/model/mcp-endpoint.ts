@@ -10,6 +10,8 @@ export interface McpRequest {
   access: AccessLevelName
   sessionId: string | undefined
   protocolVersion: string | undefined
+  /** Headers of W3C for the trace that it belongs to; empty for none. */
+  trace: Readonly<Record<string, string>>
 }
 
 /** Messages of JSON-RPC that answer one request. */

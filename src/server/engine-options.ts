@@ -6,6 +6,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import { makeSampler, type TraceSampler } from '../lib/text/trace-context.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import { callWithFallback } from '../providers/fallback.ts'
 import type { Models } from '../providers/provider.ts'
@@ -74,6 +75,10 @@ export const stepResultLimits = (settings: Settings): ResultLimits => ({
   entries: settings.stepCacheEntries,
 })
 
+/** Decides which traces are sent to the collector; undefined without one. */
+export const traceSampler = ({ otlpEndpoint, tracesSampler, tracesSampled }: Settings): TraceSampler | undefined =>
+  otlpEndpoint === undefined ? undefined : makeSampler(tracesSampler, tracesSampled)
+
 const engineLimits = (settings: Settings): EngineOptions['limits'] => ({
   concurrency: settings.workerConcurrency,
   stepTimeoutSeconds: settings.stepTimeoutSeconds,
@@ -141,6 +146,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
       const { makeRegisterProduct } = await import('../api/entities/register.ts')
       return makeRegisterProduct({ ...core, database: database.database })(maker, product)
     },
+    traceSampler: traceSampler(settings),
     activitySettings: activitySettings(settings),
     openEnvironment: core.openEnvironment,
     lentKeys: core.lentKeys,

@@ -35,7 +35,7 @@ import { uncounted } from '../store/runs/payloads.ts'
 import { makeKeyRotation } from '../store/secrets/key-rotation.ts'
 import { findHomeOfTask } from '../store/tasks/tasks.ts'
 import { type FirstStart, firstStart, keepAddress, localUrl } from './demo/first-start.ts'
-import { activitySettings, stepResultLimits } from './engine-options.ts'
+import { activitySettings, stepResultLimits, traceSampler } from './engine-options.ts'
 import {
   type CancelCollectionRuns,
   type Housekeeping,
@@ -114,6 +114,7 @@ const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documen
     open: core.network.open,
     documentOf,
     linkTo: (path) => `${core.links.publicUrl}/${path}`,
+    traceSampler: traceSampler(settings),
     clock,
     concurrency: settings.webhookConcurrency,
     mostBytes: settings.webhookBytes,

@@ -2,6 +2,7 @@ import type { TraceExport } from '../background/trace-export/trace-export.ts'
 import { version } from '../lib/version.ts'
 import type { ModelKind } from '../model/gateway/model-calls.ts'
 import type { GenAiOperation } from '../traces/genai-attributes.ts'
+import { traceSampler } from './engine-options.ts'
 import { addressOf } from './models-from-settings.ts'
 import { makeOutboundNetwork } from './outbound-network.ts'
 import type { ServerCore } from './server-core.ts'
@@ -26,7 +27,8 @@ const operationOf =
 export const openTraceExport = async (core: ServerCore): Promise<TraceExport | undefined> => {
   const { settings, engine, log } = core
   const url = settings.otlpEndpoint
-  if (url === undefined) return undefined
+  const sampler = traceSampler(settings)
+  if (url === undefined || !sampler) return undefined
   const { makeTraceExport } = await import('../background/trace-export/trace-export.ts')
   const network = makeOutboundNetwork({ allowPrivateNetwork: [addressOf(url)] })
   const traces = makeTraceExport({
@@ -40,6 +42,7 @@ export const openTraceExport = async (core: ServerCore): Promise<TraceExport | u
       timeoutMs: settings.otlpTimeoutMs,
     },
     operationOf: operationOf(core.activities),
+    sampler,
     contentCharacters: settings.otlpContents ? settings.otlpValueCharacters : 0,
     limits: { spans: settings.otlpBatchSpans, bytes: settings.otlpBatchBytes },
     resource: {

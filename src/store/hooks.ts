@@ -215,19 +215,21 @@ interface NewDelivery {
   payload: string
   /** A reason to start nothing whatever the filter says. */
   ignored: string | null
+  /** The trace that its sender is part of: see `readTrace`. */
+  trace: string | undefined
 }
 
 /** Stores a delivery, unless the hook has it already or is gone: then there is no row. */
 export const insertDelivery = queryOne(
   'insert_hook_delivery',
   pick(deliveries.columns, ['number', 'state']),
-  `insert into hook_deliveries (hook_id, delivery_id, body_hash, event, payload, bytes, state, reason)
+  `insert into hook_deliveries (hook_id, delivery_id, body_hash, event, payload, bytes, state, reason, trace_context)
    select id, $2, $3, $4, $5, octet_length($5::text),
-     case when $6::text is not null then 'filtered' when disabled then 'disabled' else 'waiting' end, $6
+     case when $6::text is not null then 'filtered' when disabled then 'disabled' else 'waiting' end, $6, $7
    from hooks where id = $1
    on conflict do nothing returning number, state`,
-  ({ hookId, deliveryId, bodyHash, event, payload, ignored }: NewDelivery) => [
-    ...[hookId, deliveryId, bodyHash, event, payload, ignored],
+  ({ hookId, deliveryId, bodyHash, event, payload, ignored, trace }: NewDelivery) => [
+    ...[hookId, deliveryId, bodyHash, event, payload, ignored, trace ?? null],
   ],
 )
 
@@ -241,12 +243,12 @@ export const hasEventHooks = change(
 /** Stores an event as a delivery of every hook that starts runs for events of its name; tells whether there are any. */
 export const deliverEventToHooks = change(
   'deliver_event_to_hooks',
-  `insert into hook_deliveries (hook_id, delivery_id, event, payload, bytes, state)
-   select id, $3, $2, $4, octet_length($4::text), case when disabled then 'disabled' else 'waiting' end
+  `insert into hook_deliveries (hook_id, delivery_id, event, payload, bytes, state, trace_context)
+   select id, $3, $2, $4, octet_length($4::text), case when disabled then 'disabled' else 'waiting' end, $5
    from hooks where collection_id = $1 and event = $2
    on conflict do nothing returning number`,
-  (event: { collectionId: number; event: string; deliveryId: string; payload: string }) => [
-    ...[event.collectionId, event.event, event.deliveryId, event.payload],
+  (event: { collectionId: number; event: string; deliveryId: string; payload: string; trace: string | undefined }) => [
+    ...[event.collectionId, event.event, event.deliveryId, event.payload, event.trace ?? null],
   ],
 )
 
@@ -378,6 +380,7 @@ export const claimHookDeliveries = query(
 /** A claimed delivery with what its run needs, in the current state of hook, task and collection. */
 const startable = {
   payload: text,
+  trace_context: orNull(text),
   ...pick(deliveries.columns, ['delivery_id', 'event', 'received_at']),
   hook: text,
   sender: textOf<HookSender>(),
@@ -396,7 +399,7 @@ export type StartableDelivery = Row<typeof startable>
 export const findStartable = queryOne(
   'find_startable_delivery',
   startable,
-  `select d.payload, d.delivery_id, d.event, d.received_at, h.name as hook, h.sender, h.filter, h.mapping, h.disabled,
+  `select d.payload, d.trace_context, d.delivery_id, d.event, d.received_at, h.name as hook, h.sender, h.filter, h.mapping, h.disabled,
      h.collection_id, c.name as collection_name, c.payer, c.environment_id, c.settings, t.id as task_id,
      coalesce(t.name, h.task_name) as task_name, t.definition
    from hook_deliveries d join hooks h on h.id = d.hook_id join collections c on c.id = h.collection_id

@@ -76,6 +76,8 @@ const endedRun = {
   error: orNull(text),
   author: text,
   depth: int,
+  /** The trace that its caller is part of. */
+  trace_context: orNull(text),
   changed: bigint,
   created_at: moment,
   started_at: orNull(moment),
@@ -90,7 +92,7 @@ export type EndedRun = Row<typeof endedRun>
 export const endedRuns = query(
   'ended_runs_in_order',
   endedRun,
-  `select r.id, r.name, r.trajectory_id, r.definition, r.status, r.error, r.author, r.depth::int as depth, r.changed,
+  `select r.id, r.name, r.trajectory_id, r.definition, r.status, r.error, r.author, r.depth::int as depth, r.trace_context, r.changed,
      r.created_at, r.started_at, r.ended_at
    from (
      select e.id, e.changed from collections c cross join lateral (

@@ -82,6 +82,8 @@ const target = {
   sealed: orNull(text),
   /** JSON text of the collection's settings; null when there are none. */
   settings: orNull(text),
+  /** The trace that the caller of the run is part of: see `readTrace`. */
+  trace_context: orNull(text),
   /** Bytes of all step inputs and outputs. */
   bytes: bigint,
 }
@@ -91,7 +93,7 @@ export type RunWebhook = Row<typeof target>
 export const findWebhook = queryOne(
   'find_webhook',
   target,
-  `select r.webhook_url as url, r.sealed_webhook_secret as sealed, c.settings,
+  `select r.webhook_url as url, r.sealed_webhook_secret as sealed, r.trace_context, c.settings,
      (select coalesce(sum(octet_length(coalesce(inputs, '')) + octet_length(coalesce(outputs, ''))), 0)
       from steps where run_id = r.id)
      + (select coalesce(sum(octet_length(body)), 0) from payloads where run_id = r.id) as bytes

@@ -89,6 +89,7 @@ const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = 
   Span: {
     1: { name: 'traceId', of: 'id' },
     2: { name: 'spanId', of: 'id' },
+    3: { name: 'traceState', of: 'string' },
     4: { name: 'parentSpanId', of: 'id' },
     5: { name: 'name', of: 'string' },
     6: { name: 'kind', of: 'int32' },

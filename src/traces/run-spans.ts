@@ -1,18 +1,7 @@
-import { createHash } from 'node:crypto'
 import { isObject, type JsonObject, parsedObject } from '../lib/json/json-object.ts'
 import { stringOf } from '../lib/json/json-values.ts'
+import { spanIdOf, type TraceContext, traceIdOf } from '../lib/text/trace-context.ts'
 import { type ModelWork, modelAttributes, toolAttributes, turnAttributes } from './genai-attributes.ts'
-
-const hexOf = (text: string, digits: number): string => {
-  const hex = createHash('sha256').update(text).digest('hex').slice(0, digits)
-  return /^0+$/.test(hex) ? hex.replace(/.$/, '1') : hex // all zeros is no id
-}
-
-/** Id of the trace of a run and of all runs below it, from the key of the root. The same key has the same id. */
-const traceIdOf = (rootKey: string): string => hexOf(`trace ${rootKey}`, 32)
-
-/** Id of the span of a run, from its key, or of a step: `<key of the run>/<seq>`. */
-const spanIdOf = (key: string): string => hexOf(`span ${key}`, 16)
 
 /** A span in the form that OTLP has in JSON. */
 export type OtlpSpan = JsonObject
@@ -23,6 +12,8 @@ export interface RunOfSpan {
   key: string
   /** How many runs are above it. */
   depth: number
+  /** The trace that its caller is part of, and its parent there. */
+  trace: TraceContext | undefined
   /** `collection/task`. */
   name: string
   trajectoryId: string
@@ -79,14 +70,26 @@ const longestMessage = 1_000
 const failedWith = (message: string): JsonObject => ({ status: { code: 2, message: message.slice(0, longestMessage) } })
 
 /** The key of the run that everything in a trace hangs below. */
-const rootKeyOf = ({ key, depth }: RunOfSpan): string => {
+const rootKeyOf = ({ key, depth }: Pick<RunOfSpan, 'key' | 'depth'>): string => {
   const parts = key.split('/')
   return parts.slice(0, parts.length - 2 * depth).join('/')
 }
 
-/** The span above that of a run: the step that started it. */
-const parentOf = ({ key, depth }: RunOfSpan): string | undefined =>
-  depth === 0 ? undefined : spanIdOf(key.slice(0, key.lastIndexOf('/')))
+/** Id of the trace that everything below a run belongs to. */
+export const traceIdOfRun = (run: Pick<RunOfSpan, 'key' | 'depth' | 'trace'>): string =>
+  run.trace?.traceId ?? traceIdOf(rootKeyOf(run))
+
+/** Members that place a span in its trace. */
+const placeOf = (run: RunOfSpan, { spanId, parentSpanId }: { spanId: string; parentSpanId?: string | undefined }) => ({
+  traceId: traceIdOfRun(run),
+  spanId,
+  ...(parentSpanId && { parentSpanId }),
+  ...(run.trace?.state && { traceState: run.trace.state }),
+})
+
+/** The span above that of a run: the step that started it, or the span of its caller. */
+const parentOf = ({ key, depth, trace }: RunOfSpan): string | undefined =>
+  trace?.parentId ?? (depth === 0 ? undefined : spanIdOf(key.slice(0, key.lastIndexOf('/'))))
 
 const cut = (text: string | null, mostCharacters: number): string | undefined =>
   text === null || mostCharacters === 0 ? undefined : text.slice(0, mostCharacters)
@@ -94,12 +97,9 @@ const cut = (text: string | null, mostCharacters: number): string | undefined =>
 /** Makes the span of a run. The same run has the same ids whenever it is sent. */
 export const runSpan = (run: RunOfSpan, mostCharacters: number): OtlpSpan => {
   const [collection = '', task = ''] = run.name.split('/')
-  const parentSpanId = parentOf(run)
   const isFailed = run.status === 'failed'
   return {
-    traceId: traceIdOf(rootKeyOf(run)),
-    spanId: spanIdOf(run.key),
-    ...(parentSpanId && { parentSpanId }),
+    ...placeOf(run, { spanId: spanIdOf(run.key), parentSpanId: parentOf(run) }),
     name: run.isCall ? run.name : `invoke_workflow ${run.name}`,
     kind: run.isCall ? kinds.server : kinds.internal,
     startTimeUnixNano: nanos(run.startMs),
@@ -131,9 +131,7 @@ export const stepSpan = (run: RunOfSpan, step: StepOfSpan, mostCharacters: numbe
   const usage = step.hasCalls || step.isReused ? null : step.usage
   const model = operation && modelAttributes({ ...step, operation, usage }, mostCharacters)
   return {
-    traceId: traceIdOf(rootKeyOf(run)),
-    spanId: spanIdOf(`${run.key}/${step.seq}`),
-    parentSpanId: spanIdOf(run.key),
+    ...placeOf(run, { spanId: spanIdOf(`${run.key}/${step.seq}`), parentSpanId: spanIdOf(run.key) }),
     name: model?.name ?? step.name,
     kind: operation && operation !== 'invoke_agent' ? kinds.client : kinds.internal,
     startTimeUnixNano: nanos(step.startMs),
@@ -168,9 +166,7 @@ export const callSpan = (
   const seconds = typeof record.duration_seconds === 'number' ? record.duration_seconds : 0
   const isFailed = isTool && record.status !== 'completed'
   return {
-    traceId: traceIdOf(rootKeyOf(run)),
-    spanId: spanIdOf(`${run.key}/${seq}/call/${n}`),
-    parentSpanId: spanIdOf(`${run.key}/${seq}`),
+    ...placeOf(run, { spanId: spanIdOf(`${run.key}/${seq}/call/${n}`), parentSpanId: spanIdOf(`${run.key}/${seq}`) }),
     name,
     kind: isTool ? kinds.internal : kinds.client,
     startTimeUnixNano: nanos(atMs - seconds * 1000),

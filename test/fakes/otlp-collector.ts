@@ -41,6 +41,7 @@ export interface CollectedSpan {
   traceId: string
   spanId: string
   parentId: string | undefined
+  traceState: string
   name: string
   kind: number
   startMs: number
@@ -82,6 +83,7 @@ const spansIn = (request: Decoded, isJson: boolean): CollectedSpan[] =>
           traceId: idOf(isJson, span.traceId),
           spanId: idOf(isJson, span.spanId),
           parentId: idOf(isJson, span.parentSpanId) || undefined,
+          traceState: span.traceState ?? '',
           name: span.name,
           kind: span.kind,
           startMs: millis(span.startTimeUnixNano),

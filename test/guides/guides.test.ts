@@ -153,6 +153,11 @@ it('hooks', async () => {
   expect(started).toMatch(/4711\//)
 })
 
+it('a run in the trace of its caller', async () => {
+  const [started] = await follow('otlp-export')
+  expect(JSON.parse(started ?? '')).toMatchObject({ status: 'pending' })
+})
+
 it('routines', async () => {
   const [made, paused] = await follow('routines')
   expect(made).toContain('Hello, sun!')

@@ -25,6 +25,7 @@ import { compileStatement, statementFault } from '../../src/lib/sql/statement.ts
 import { BaggageError, parseBaggage } from '../../src/lib/text/baggage.ts'
 import { findCsvDelimiter } from '../../src/lib/text/csv.ts'
 import { fillPlaceholders } from '../../src/lib/text/placeholders.ts'
+import { readTrace } from '../../src/lib/text/trace-context.ts'
 import { hasModelForm } from '../../src/sandbox/runbooks/format/model-names.ts'
 import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { fillCommand } from '../../src/sandbox/runbooks/verify/fill-command.ts'
@@ -438,10 +439,14 @@ export const parsers: Record<string, Row> = {
     ),
   },
   headers: {
-    files: ['api/files/serve.ts', 'lib/files/media-type.ts', 'lib/text/baggage.ts'],
+    files: ['api/files/serve.ts', 'lib/files/media-type.ts', 'lib/text/baggage.ts', 'lib/text/trace-context.ts'],
     inThread: {
       ...byUnit(['a=b,', 'a=%41', ',', ';', 'a%'], (unit) => labelsRead(filled(unit, mostHeader))),
       ...byUnit(['0-1,', '9', '-', ' '], (unit) => parseRange(filled(unit, mostHeader, 'bytes='), 100)),
+      ...byUnit(['a=1,', ' ', ',', 'a@', '\t,'], (unit) =>
+        readTrace({ traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: filled(unit, mostHeader) }),
+      ),
+      ...byUnit(['-', '0', ' '], (unit) => readTrace({ traceparent: filled(unit, mostHeader) })),
       ...byUnit([';a=b', ' ', '/'], (unit) => essenceOf(filled(unit, mostHeader, 'a/b'))),
     },
   },

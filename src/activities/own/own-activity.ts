@@ -9,7 +9,7 @@ export const ownCategories = [
 ]
 
 /** The context of one attempt of a step, the same in the server's process and in a worker. */
-export interface WorkContext extends Pick<ActivityContext, 'idempotencyKey' | 'signal'> {
+export interface WorkContext extends Pick<ActivityContext, 'idempotencyKey' | 'signal' | 'trace'> {
   run: Pick<ActivityContext['run'], 'trajectory_id' | 'collection' | 'task'>
   step: Pick<ActivityContext['step'], 'name' | 'attempt'>
   files: {

@@ -24,7 +24,7 @@ export interface DatasetStart {
  */
 export const startWithDataset = (
   deps: DatasetStartDeps,
-  call: Pick<AnyCall, 'idempotencyScope' | 'signal'> & { body: unknown },
+  call: Pick<AnyCall, 'idempotencyScope' | 'signal' | 'headers'> & { body: unknown },
   prepare: () => Promise<DatasetStart>,
 ): Promise<RunRow> => {
   let items: DatasetBatch | undefined

@@ -7,6 +7,7 @@ import type { Room } from '../../http/input/memory.ts'
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { readTrace } from '../../lib/text/trace-context.ts'
 import { now } from '../../lib/time.ts'
 import { eventIdSchema } from '../../model/events/event.ts'
 import type { HookSender, ReceivedDelivery } from '../../model/hook.ts'
@@ -175,6 +176,7 @@ export const makeReceive = ({ database, sealer, quota, hooks, environmentOf, set
     const event = eventText(scheme.event?.(webhook, payload.value))
     const stored = await insertDelivery(database, {
       ...{ hookId: hook.id, ...names, event, ignored: isTrial ? trialReason : null },
+      trace: readTrace(headers),
       payload: scrub.jsonText(payload.text),
     })
     if (!stored) {

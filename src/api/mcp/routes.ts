@@ -4,6 +4,7 @@ import { events } from '../../http/events.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { empty, Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { readTrace, traceHeaders } from '../../lib/text/trace-context.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import type { McpEndpoint, McpResponse } from '../../model/mcp-endpoint.ts'
 import { mcpContract } from './contract.ts'
@@ -60,6 +61,7 @@ export const mcpRoutes = ({ loadMcp, settings }: McpDeps): Route[] => {
         access: call.identity.access,
         sessionId: header(call, 'mcp-session-id'),
         protocolVersion: header(call, 'mcp-protocol-version'),
+        trace: { ...traceHeaders(readTrace(call.headers)) },
       }
       const mcp = await loadMcp()
       return replyTo(call, await mcp.post(request))

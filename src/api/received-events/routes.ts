@@ -8,6 +8,7 @@ import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import type { Settings } from '../../lib/settings/config.ts'
+import { readTrace } from '../../lib/text/trace-context.ts'
 import { now } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import {
@@ -154,14 +155,15 @@ export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
   }
 
   const handlers: Handlers<typeof receivedEventsContract> = {
-    sendEvent: async ({ collection, body, identity }) => {
+    sendEvent: async ({ collection, body, identity, headers }) => {
       const { event, key, payload = {}, id = null, keep_for_sec: keepSeconds = settings.eventKeepSeconds } = body
       if (keepSeconds > settings.eventKeepSeconds) {
         const most = `At most ${settings.eventKeepSeconds} seconds are allowed (JETTY_EVENT_KEEP_SECONDS)`
         throw invalidField(['body', 'keep_for_sec'], most, 'too_big')
       }
       const to = { collectionId: collection.id, event, key, runKey: null }
-      const sent = await sendToAll({ ...to, eventId: id, payload, sentBy: authorOf(identity), keepSeconds })
+      const trace = readTrace(headers)
+      const sent = await sendToAll({ ...to, eventId: id, payload, sentBy: authorOf(identity), trace, keepSeconds })
       return { ...shownEvent(sent.event), duplicate: sent.duplicate }
     },
 

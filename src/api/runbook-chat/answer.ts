@@ -346,7 +346,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
     const place = { identity, collection, task: undefined }
     const scope = idempotencyScope('runbookChat', place, {}, idempotencyKey)
     const run = await startRunOnce(deps, {
-      call: { idempotencyScope: scope, signal },
+      call: { idempotencyScope: scope, signal, headers: call.headers },
       sent: sameRun(call.body),
       ...(isTrial && { trial: runTrial(deps) }),
       prepare: () => requestOfChat(deps, asked),

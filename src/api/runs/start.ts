@@ -9,6 +9,7 @@ import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { doAtOnce } from '../../lib/slices.ts'
+import { readTrace } from '../../lib/text/trace-context.ts'
 import { pause, timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
@@ -93,7 +94,7 @@ interface StartOnceDeps {
 
 /** A run that a call asks for. */
 interface RunToStart {
-  call: Pick<AnyCall, 'idempotencyScope' | 'signal'>
+  call: Pick<AnyCall, 'idempotencyScope' | 'signal' | 'headers'>
   /** Everything that must be the same when the Idempotency-Key is sent again. */
   sent: unknown
   /** Makes the request for the run. Throws what refuses it. */
@@ -175,7 +176,7 @@ const start = async (
   const loan = await trial?.reserve(request)
   try {
     await before?.(request.key)
-    const run = await engine.start({ ...request, lent: loan?.lent ?? [] })
+    const run = await engine.start({ ...request, lent: loan?.lent ?? [], trace: readTrace(call.headers) })
     started?.()
     const isRefused = run.more?.refusal !== undefined
     if (loan && isRefused) await trial?.release(request.key)

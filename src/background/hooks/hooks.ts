@@ -78,6 +78,7 @@ const startRun = async (
       author: `hook:${hook}`,
       params: { hook: { name: hook, delivery: number, id: delivery_id, event } },
       ...(webhook && { webhook }),
+      trace: delivery.trace_context ?? undefined,
       key,
       unservable: 'record',
     })

@@ -1,5 +1,6 @@
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
+import { parseTrace, type TraceSampler } from '../../lib/text/trace-context.ts'
 import { shapes } from '../../model/gateway/shape.ts'
 import { callTask, getOwnTask } from '../../model/runs/own-tasks.ts'
 import type { Queries } from '../../store/database/database.ts'
@@ -15,12 +16,14 @@ import {
   workflowsOf,
 } from '../../store/trace-exports.ts'
 import type { GenAiOperation } from '../../traces/genai-attributes.ts'
-import { callSpan, type OtlpSpan, type RunOfSpan, runSpan, stepSpan } from '../../traces/run-spans.ts'
+import { callSpan, type OtlpSpan, type RunOfSpan, runSpan, stepSpan, traceIdOfRun } from '../../traces/run-spans.ts'
 
 export interface SpanSource {
   database: Queries
   /** What an activity does by the conventions for GenAI; undefined for the others. */
   operationOf(activity: string): GenAiOperation | undefined
+  /** Decides which traces are sent. */
+  sampler: TraceSampler
   /** Characters of a content in a span; 0: spans have no contents. */
   contentCharacters: number
 }
@@ -97,13 +100,14 @@ const groupedBy = <Row>(rows: readonly Row[], keyOf: (row: Row) => string): Read
 const configName = ({ name, turn }: EndedStep): string => (turn === null ? name : name.slice(0, -`__${turn}`.length))
 
 /** Makes the function that reads the spans of runs that have ended, in the order in which they are sent. */
-export const makeSpanReader = ({ database, operationOf, contentCharacters }: SpanSource) => {
+export const makeSpanReader = ({ database, operationOf, sampler, contentCharacters }: SpanSource) => {
   const workflows = makeWorkflows(database)
   const isOpen = contentCharacters > 0
 
   const toRun = async (row: EndedRun, { isCall }: KnownWorkflow): Promise<RunOfSpan> => ({
     key: row.id,
     depth: row.depth,
+    trace: row.trace_context === null ? undefined : parseTrace(row.trace_context),
     name: row.name,
     trajectoryId: row.trajectory_id,
     status: row.status,
@@ -191,24 +195,30 @@ export const makeSpanReader = ({ database, operationOf, contentCharacters }: Spa
       if (rows.length === 0) return
       const workflowOf = await workflows(rows.map(({ definition }) => definition))
       const begun = rows[0]?.id === at.run_id ? at : undefined
+      const runs = new Map<string, RunOfSpan>()
+      for (const row of rows) {
+        const run = await toRun(row, workflowOf(row.definition))
+        if (sampler(traceIdOfRun(run), run.trace)) runs.set(row.id, run)
+      }
+      const runKeys = [...runs.keys()]
       const steps = await endedSteps(database, {
-        runKeys: rows.map(({ id }) => id),
-        from: rows.map((_, place) => (place === 0 ? (begun?.step ?? 0) : 0)),
+        runKeys,
+        from: runKeys.map((key) => (key === begun?.run_id ? begun.step : 0)),
         limit: stepsAtOnce,
       })
       const byRun = groupedBy(steps, ({ run_id }) => run_id)
       /** Of this run more steps may follow, and of those after it none were read. */
       const last = steps.length === stepsAtOnce ? steps.at(-1) : undefined
-      for (const [place, row] of rows.entries()) {
-        const workflow = workflowOf(row.definition)
-        const run = await toRun(row, workflow)
-        const started = place === 0 ? begun : undefined
+      for (const row of rows) {
+        const run = runs.get(row.id)
+        const started = row.id === begun?.run_id ? begun : undefined
         const { position } = at
-        if (!started) {
+        if (run && !started) {
           const span = runSpan(run, contentCharacters)
           yield { span, after: { position, run_id: run.key, step: 0, call: null } }
         }
-        yield* spansOfSteps({ run, workflow, position }, byRun.get(row.id) ?? [], started)
+        const workflow = workflowOf(row.definition)
+        if (run) yield* spansOfSteps({ run, workflow, position }, byRun.get(row.id) ?? [], started)
         if (last?.run_id === row.id) {
           at = { position, run_id: row.id, step: last.seq + 1, call: null }
           break

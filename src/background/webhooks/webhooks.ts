@@ -6,6 +6,7 @@ import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Open } from '../../lib/net/open.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { spanIdOf, type TraceSampler, traceBelow, traceHeaders, traceIdOf } from '../../lib/text/trace-context.ts'
 import { pause } from '../../lib/time.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Receiver, SealedWebhook } from '../../model/webhook.ts'
@@ -35,7 +36,7 @@ interface WebhookRequest {
  * secret. Each header has two names, for receivers that know the older one.
  */
 const webhookRequest = (
-  run: { trajectoryId: string; document: string },
+  run: { trajectoryId: string; document: string; trace?: string | undefined },
   secret: string | null,
   nowMs: number,
 ): WebhookRequest => {
@@ -50,7 +51,11 @@ const webhookRequest = (
   }
   const named = (prefix: string) => Object.entries(said).map(([name, value]) => [`${prefix}-${name}`, value])
   return {
-    headers: { 'content-type': 'application/json', ...Object.fromEntries([...named('x-mise'), ...named('x-jetty')]) },
+    headers: {
+      'content-type': 'application/json',
+      ...traceHeaders(run.trace),
+      ...Object.fromEntries([...named('x-mise'), ...named('x-jetty')]),
+    },
     body,
   }
 }
@@ -101,6 +106,7 @@ interface AttemptDeps {
   documentOf(run: RunRow): Promise<string>
   /** Address of a page of this server. */
   linkTo(path: string): string
+  traceSampler: TraceSampler | undefined
   /** Milliseconds since 1970. */
   clock(): number
   timeoutSeconds: number
@@ -163,7 +169,11 @@ interface Delivery {
 const send = async (deps: AttemptDeps, given: Delivery): Promise<Sent> => {
   const { run, document, webhook, hidden, startedMs, signal } = given
   if ('problem' in hidden) return { statusCode: null, error: hidden.problem, isFinal: true }
-  const request = webhookRequest({ trajectoryId: run.trajectory_id, document }, hidden.secret, startedMs)
+  const trace = traceBelow(webhook.trace_context, deps.traceSampler, () => ({
+    traceId: traceIdOf(run.id), // only roots have webhooks
+    spanId: spanIdOf(run.id),
+  }))
+  const request = webhookRequest({ trajectoryId: run.trajectory_id, document, trace }, hidden.secret, startedMs)
   const url = hidden.url ?? webhook.url
   return sendWebhook(
     deps.open,

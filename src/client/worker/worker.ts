@@ -237,6 +237,10 @@ const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> => {
   const context: WorkContext = {
     idempotencyKey: job.idempotency_key,
     signal: ending.signal,
+    trace: () => ({
+      ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
+      ...(job.tracestate !== undefined && { tracestate: job.tracestate }),
+    }),
     run: { collection: job.run.collection, task: job.run.task, trajectory_id: job.run.trajectory_id },
     step: { name: job.run.step, attempt: job.attempt },
     files: jobFiles(client, workerId, job, ending.signal),

@@ -1,6 +1,7 @@
 import type { ChildRuns } from '../../activities/activity.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
+import type { TraceSampler } from '../../lib/text/trace-context.ts'
 import { now } from '../../lib/time.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
@@ -9,7 +10,7 @@ import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { bigint, int, orNull, queryOne, type Row, text } from '../../store/database/table.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
-import { childKey, keysAbove } from '../leases/run-keys.ts'
+import { childKey, keysAbove, traceOfStep } from '../leases/run-keys.ts'
 import { joinMessages } from '../program/finding.ts'
 import type { Program } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
@@ -43,6 +44,7 @@ export interface ChildDeps extends ModelCheckDeps, RunbookCheckDeps {
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
+  traceSampler: TraceSampler | undefined
 }
 
 export interface ChildLimits {
@@ -208,6 +210,7 @@ export const childRun = (
   const trajectoryId = (deps.drawTrajectoryId ?? newTrajectoryId)()
   const { scrub } = run.environment
   const name = `${run.collection}/${run.task}`
+  const trace = run.trace === null ? undefined : traceOfStep(deps.traceSampler, run, place.seq)
   return {
     key,
     trajectoryId,
@@ -232,6 +235,7 @@ export const childRun = (
       child_index: index,
       depth: run.depth + 1,
       ...(kind.placement !== null && { runs_on: kind.placement }),
+      ...(trace !== undefined && { trace_context: trace }),
     },
     createdMs: now(),
   }

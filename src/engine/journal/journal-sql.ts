@@ -31,6 +31,7 @@ const extraColumns = {
   replay_of: 'text',
   refusal: 'text',
   runs_on: 'text',
+  trace_context: 'text',
   parent_id: 'text',
   parent_seq: 'int',
   child_index: 'int',

@@ -1,3 +1,4 @@
+import { spanIdOf, type TraceSampler, traceBelow, traceIdOf } from '../../lib/text/trace-context.ts'
 import type { RunUnderLease } from './run-under-lease.ts'
 
 /** Locates a run in its tree. The key of a child run is `<key of its parent>/<seq of the step>/<index>`. */
@@ -18,6 +19,17 @@ export const rootKey = ({ key, depth }: InTree): string => {
   for (let parts = 2 * depth; parts > 0; parts--) end = key.lastIndexOf('/', end - 1)
   return key.slice(0, end)
 }
+
+/**
+ * The trace that a step passes on: the span of the step is the parent of what others do. `sampler` is undefined where no
+ * spans are exported.
+ */
+export const traceOfStep = (
+  sampler: TraceSampler | undefined,
+  run: InTree & { readonly trace: string | null },
+  seq: number,
+): string | undefined =>
+  traceBelow(run.trace, sampler, () => ({ traceId: traceIdOf(rootKey(run)), spanId: spanIdOf(`${run.key}/${seq}`) }))
 
 /**
  * SQL: open runs below the keys in `$keys`, at any depth, or below the step `$seq` of them, as rows with the given

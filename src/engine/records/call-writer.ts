@@ -12,7 +12,7 @@ import { type CallRow, callColumns, type LineContent, payloadOf } from './log-li
 
 const shard = '$1::smallint'
 const runColumns =
-  'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error, cost_usd'
+  'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error, cost_usd, trace_context'
 
 const rows = Object.entries({ ...callColumns, files: 'json', labels: 'json' }).map(([name, type]) => `${name} ${type}`)
 

@@ -32,10 +32,11 @@ export const callColumns = {
   usd: 'numeric',
   tokens: 'bigint',
   model: 'text',
+  trace_context: 'text',
 } as const
 
 /** A call as a line of the call log has it. */
-export type CallRow = { [Name in keyof typeof callColumns]: string | number | null } & {
+export type CallRow = { [Name in Exclude<keyof typeof callColumns, 'trace_context'>]: string | number | null } & {
   id: string
   task_id: number
   trajectory_id: string
@@ -45,6 +46,7 @@ export type CallRow = { [Name in keyof typeof callColumns]: string | number | nu
   workflow: string
   files?: NewFile[] | undefined
   labels?: readonly StartLabel[] | undefined
+  trace_context?: string | undefined
 }
 
 /** Postgres takes neither NUL nor half of a surrogate pair out of JSON. */
@@ -79,6 +81,7 @@ const callRow = (call: RecordedCall, initParams: Placed, outputs: Placed): CallR
   usd: call.usd,
   tokens: call.tokens,
   model: clean(countedModel(call.model)),
+  trace_context: call.trace,
 })
 
 /** A line: checksum, space, JSON, line feed. Postgres gets the bytes of the JSON as they are. */

@@ -1,5 +1,6 @@
 import type { ActivityContext } from '../../activities/activity.ts'
 import { type JoinedText, makeJoinedText } from '../../lib/text/joined-text.ts'
+import type { TraceSampler } from '../../lib/text/trace-context.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, NewAgentEvent, RunbookHost, RunbookOutcome } from '../../model/runbooks/runbook-run.ts'
 import type { RunScript, ScriptHost } from '../../model/scripts/script-run.ts'
@@ -7,6 +8,7 @@ import type { Queries } from '../../store/database/database.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Fenced } from '../journal/journal-sender.ts'
 import type { Heartbeat } from '../leases/heartbeat.ts'
+import { traceOfStep } from '../leases/run-keys.ts'
 import { Interrupted, RunOutOfTime } from '../steps/execute.ts'
 import type { HeldSlot } from '../steps/held-slot.ts'
 import { callerOf, type ModelRules, stepModels } from '../steps/model-rules.ts'
@@ -24,6 +26,7 @@ interface RunbookDeps extends EventLogDeps {
   models: ModelCalls
   rules: ModelRules
   limits: { runbookEvents: number; runTimeoutSeconds: number }
+  traceSampler: TraceSampler | undefined
   confirmLease: Heartbeat['confirm']
   carryOutRunbook: CarryOutRunbook
   /** The runbooks of this process. */
@@ -141,6 +144,7 @@ const runbookHostOf = async (
   return {
     id: isAlone ? run.trajectoryId : `${run.trajectoryId}-${place.seq}`,
     owner: run,
+    trace: traceOfStep(deps.traceSampler, run, place.seq),
     caller: {
       ...caller,
       async admit(call) {
@@ -238,6 +242,7 @@ const makeOutputLog = (deps: EventLogDeps, work: StepAtWork, onFenced: (fenced: 
 interface ScriptDeps extends EventLogDeps {
   objects: ObjectStore
   rules: Pick<ModelRules, 'allowedHosts'>
+  traceSampler: TraceSampler | undefined
   confirmLease: Heartbeat['confirm']
   runScript: RunScript
 }
@@ -285,6 +290,7 @@ const scriptHostOf = (
   return {
     id: `${run.trajectoryId}-${place.seq}`,
     owner: run,
+    trace: traceOfStep(deps.traceSampler, run, place.seq),
     allowedHosts: () => deps.rules.allowedHosts(run.collectionId),
     openFile: (path) => openInput(deps, work, path, onceStored),
     keep: (file, keepAs) => keepSandboxFile(deps, work, { attempt, onceStored }, file, keepAs),

@@ -46,6 +46,7 @@ export const newLiveRun = (run: NewRun, beginning: Beginning): LiveRun => ({
   environment: beginning.environment,
   depth: beginning.depth,
   replayOf: beginning.replayOf,
+  trace: run.more?.trace_context ?? null,
   refusal: beginning.refusal,
   pending: false,
   next: 0,

@@ -301,12 +301,12 @@ const placementFor = async (
 /** Rarely used columns; null when all are empty. */
 const extrasOf = (
   { sealWebhook }: Starter,
-  { params, routineId, webhook, rerun }: RunRequest,
+  { params, routineId, webhook, rerun, trace }: RunRequest,
   key: string,
   scrub: Scrubber,
   { refusal, runsOn }: { refusal: string | undefined; runsOn: string | null },
 ): RunExtras | null => {
-  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal && !runsOn) return null
+  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal && !runsOn && !trace) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // A URL that contains a secret of the environment is sealed, and shown without it.
   const hidden: SealedWebhook | undefined = webhook && {
@@ -320,6 +320,7 @@ const extrasOf = (
     ...(routineId !== undefined && { routine_id: routineId }),
     ...(refusal !== undefined && { refusal }),
     ...(runsOn !== null && { runs_on: runsOn }),
+    ...(trace !== undefined && { trace_context: trace }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden &&

@@ -3,6 +3,7 @@ import type { ActivityContext, FileContent, MediaObject } from '../../activities
 import { AppError } from '../../lib/errors.ts'
 import { isTextFile } from '../../lib/files/media-type.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
+import { traceHeaders } from '../../lib/text/trace-context.ts'
 import { now } from '../../lib/time.ts'
 import type { NewProduct } from '../../model/data/product.ts'
 import { attemptsAmong } from '../../model/runs/step-attempts.ts'
@@ -11,6 +12,7 @@ import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { StoredObject } from '../../store/objects/objects.ts'
 import { runReader } from '../journal/read-runs.ts'
+import { traceOfStep } from '../leases/run-keys.ts'
 import { stepModels } from './model-rules.ts'
 import type { StepDeps } from './step-at-work.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
@@ -43,6 +45,7 @@ export const activityContext = (
   onceStored: StorageWait,
   { tools, idempotencyKey, interrupted }: OwnContext = {},
 ): ActivityContext => {
+  const trace = () => traceHeaders(traceOfStep(engine.traceSampler, run, place.seq))
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   return new StepContext(signal, {
     run: {
@@ -76,6 +79,7 @@ export const activityContext = (
         return mediaObject(path, file.name, file.content_type, size)
       },
     },
+    trace,
     labels: {
       set: ({ trajectory_id, key, value, author }) => {
         const { text } = run.environment.scrub
@@ -104,6 +108,7 @@ export const activityContext = (
         signal: signal(),
         room,
         ...options,
+        headers: { ...trace(), ...options?.headers },
         allowedHosts: await engine.rules.allowedHosts(run.collectionId),
       }),
     sql: async (statement) =>
@@ -172,6 +177,7 @@ class StepContext implements ActivityContext {
   readonly initParams: ActivityContext['initParams']
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
+  readonly trace: ActivityContext['trace']
   readonly labels: ActivityContext['labels']
   readonly products: ActivityContext['products']
   readonly runs: ActivityContext['runs']
@@ -199,6 +205,7 @@ class StepContext implements ActivityContext {
     this.initParams = given.initParams
     this.env = given.env
     this.files = given.files
+    this.trace = given.trace
     this.labels = given.labels
     this.products = given.products
     this.runs = given.runs

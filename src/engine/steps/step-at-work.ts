@@ -14,6 +14,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
 import type { RunSql } from '../../lib/sql/statement.ts'
+import type { TraceSampler } from '../../lib/text/trace-context.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
@@ -94,6 +95,7 @@ export interface StepDeps {
   rules: ModelRules
   labels: RunLabels
   registerProduct: RegisterProduct
+  traceSampler: TraceSampler | undefined
   activitySettings: ActivitySettings
   quota: Pick<Quota, 'add' | 'require'>
   limits: StepLimits

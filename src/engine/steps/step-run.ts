@@ -18,6 +18,8 @@ export interface StepRun extends Readonly<RunUnderLease> {
   readonly environment: Environment
   /** Key of the run whose recorded results a replay takes. */
   readonly replayOf: string | null
+  /** The trace that its caller is part of: see `readTrace`. */
+  readonly trace: string | null
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
   /** The decisions of branches and loops, or in parallel execution the steps that have ended. */

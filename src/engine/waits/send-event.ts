@@ -61,10 +61,10 @@ export const sendEvent = async (database: Database, given: NewEvent, limits: Eve
 /** Stores the event for each hook that starts runs for its name; tells whether there is one. */
 const giveToHooks = async (
   queries: Queries,
-  { collectionId, event, key, eventId, hookPayload }: EventAddress & { eventId: string; hookPayload: string | null },
+  { collectionId, event, key, eventId, hookPayload, trace }: NewEvent & { eventId: string },
 ): Promise<boolean> =>
   hookPayload !== null &&
-  deliverEventToHooks(queries, { collectionId, event, deliveryId: `${key}/${eventId}`, payload: hookPayload })
+  deliverEventToHooks(queries, { collectionId, event, deliveryId: `${key}/${eventId}`, payload: hookPayload, trace })
 
 /** Whether no run has had the event, and none will: it may be sent again. */
 const isInVain = ({ state, expires_at }: ReceivedEventRow): boolean =>

@@ -30,6 +30,7 @@ const startQueue = () => {
     limits: { queuedJobs: 2, jobParametersBytes: 1_000 },
     findOffered: async () => undefined,
     rules: { settingsOf: async () => ({}) as never },
+    traceSampler: undefined,
   })
   const step = (run: string) =>
     ({

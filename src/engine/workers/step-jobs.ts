@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { TraceSampler } from '../../lib/text/trace-context.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
@@ -10,6 +11,7 @@ import type { WorkerJobRequest } from '../../model/workers/worker-job-request.ts
 import type { Queries } from '../../store/database/database.ts'
 import { countQueuedJobs, findStepJob, queueJob, type StepJob } from '../../store/workers/jobs.ts'
 import { findOffer } from '../../store/workers/workers.ts'
+import { traceOfStep } from '../leases/run-keys.ts'
 import type { ModelRules } from '../steps/model-rules.ts'
 import type { JobStep, StepDeps } from '../steps/step-at-work.ts'
 import { tellOnce } from '../steps/step-side.ts'
@@ -141,6 +143,7 @@ interface StepJobDeps {
   limits: StepJobLimits
   findOffered: FindOffered
   rules: Pick<ModelRules, 'settingsOf'>
+  traceSampler: TraceSampler | undefined
 }
 
 interface QueueDeps extends StepJobDeps {
@@ -176,7 +179,7 @@ export const makeAskWorkers = (given: StepJobDeps): StepDeps['askWorkers'] => {
 const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state === 'leased'
 
 const queue = async (
-  { database, sealer, limits, findOffered, rules, ifRoom }: QueueDeps,
+  { database, sealer, limits, findOffered, rules, traceSampler, ifRoom }: QueueDeps,
   { run, place, side, attempt }: JobStep,
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
@@ -195,6 +198,7 @@ const queue = async (
     labels: [...new Set([...labels, ...(ofCollection ?? [])])],
     timeoutSeconds: options.timeoutSeconds ?? timeoutSeconds ?? null,
     sealedParameters: seal(parameters),
+    trace: traceOfStep(traceSampler, run, place.seq) ?? null,
     attempt,
   }
   const queued = await ifRoom(run.collectionId, () => queueJob(database, job))

@@ -3,6 +3,7 @@ import { backoffMs } from '../../lib/backoff.ts'
 import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { traceHeaders } from '../../lib/text/trace-context.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
@@ -217,6 +218,7 @@ const handedJob = (sealer: JobSealer, job: HandedJob): WorkerJob => {
     version: job.version,
     parameters: open<Record<string, unknown>>(job.sealed_parameters),
     idempotency_key: `${job.run_id}/${job.seq}`,
+    ...traceHeaders(job.trace_context),
     run: { collection, task, trajectory_id: job.trajectory_id, step: job.step },
     deadline: timestamp(job.deadline_at),
     lease_expires_at: timestamp(job.lease_expires_at),

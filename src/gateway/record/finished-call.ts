@@ -14,6 +14,8 @@ export interface FinishedCall {
   author: string
   /** Each key once. */
   labels?: readonly StartLabel[] | undefined
+  /** The trace that it came with: see `readTrace`. */
+  trace?: string | undefined
   /** Redacts the secrets of the environment. */
   scrub: Scrubber
   shape: Shape

@@ -227,6 +227,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       workflow: workflow.text,
       author: call.author,
       labels: call.labels?.map(({ key, value }) => ({ key: call.scrub.text(key), value: call.scrub.text(value) })),
+      trace: call.trace,
       environmentId: call.place.environmentId,
       status: call.status,
       error: runError,

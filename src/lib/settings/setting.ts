@@ -54,6 +54,13 @@ export const wholeNumber = (minimum: number, maximum: number) =>
 export const dollars = () =>
   reading('be an amount in US dollars', (value) => (/^\d{1,9}(\.\d+)?$/.test(value) ? Number(value) : undefined))
 
+/** A number with or without decimal places. */
+export const decimal = (minimum: number, maximum: number) =>
+  reading(`be a number from ${minimum} to ${maximum}`, (value) => {
+    const number = Number(value)
+    return /^\d{1,9}(\.\d{1,9})?$/.test(value) && number >= minimum && number <= maximum ? number : undefined
+  })
+
 const longestTimerSeconds = 2_147_483 // the limit of setTimeout
 
 export const seconds = (minimum = 0) =>

@@ -1,4 +1,5 @@
-import { baseUrl, byteCount, oneOf, reading, setting, text, trueOrFalse, wholeNumber } from './setting.ts'
+import { traceSamplers } from '../text/trace-context.ts'
+import { baseUrl, byteCount, decimal, oneOf, reading, setting, text, trueOrFalse, wholeNumber } from './setting.ts'
 
 const decoded = (value: string): string | undefined => {
   try {
@@ -81,6 +82,22 @@ export const telemetrySettings = {
     default: '',
     example: 'deployment.environment.name=production',
     schema: pairs('be name=value pairs, separated by commas, the values percent-encoded', /^\S+$/),
+  }),
+  tracesSampler: setting({
+    variable: 'OTEL_TRACES_SAMPLER',
+    description:
+      'Which traces are sent to the collector. With parentbased_… a run that came with a traceparent follows the decision of ' +
+      'its caller; traceidratio takes the part that OTEL_TRACES_SAMPLER_ARG names.',
+    default: 'parentbased_always_on',
+    example: 'parentbased_traceidratio',
+    schema: oneOf(traceSamplers),
+  }),
+  tracesSampled: setting({
+    variable: 'OTEL_TRACES_SAMPLER_ARG',
+    description: 'The part of traces that the sampler traceidratio sends, from 0 to 1.',
+    default: '1',
+    example: '0.1',
+    schema: decimal(0, 1),
   }),
   otlpContents: setting({
     variable: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',

@@ -80,8 +80,8 @@ const makeAnswerQueue = (ids: readonly RequestId[]): AnswerQueue => {
 
 /** A client with requests in flight. It exists only as long as there are any. */
 interface ClientSession {
-  /** Takes the messages of one HTTP request. Throws when an id is in use. */
-  ask(messages: readonly JSONRPCMessage[], ids: readonly RequestId[]): AnswerQueue
+  /** Takes the messages of one HTTP request with its headers. Throws when an id is in use. */
+  ask(messages: readonly JSONRPCMessage[], ids: readonly RequestId[], headers: McpRequest['trace']): AnswerQueue
   /** Takes messages that want no answer: cancellations, and answers to questions of tools. */
   tell(messages: readonly JSONRPCMessage[]): void
   /** Cancels what a queue still waits for. */
@@ -117,8 +117,8 @@ const openClientSession = async (server: Server): Promise<ClientSession> => {
     },
   }
   await server.connect(transport)
-  const take = (message: JSONRPCMessage) => {
-    transport.onmessage?.(message)
+  const take = (message: JSONRPCMessage, headers: McpRequest['trace'] = {}) => {
+    transport.onmessage?.(message, { requestInfo: { headers } })
     const id = cancelledId(message)
     if (id === undefined) return
     queues.get(id)?.drop(id)
@@ -128,15 +128,17 @@ const openClientSession = async (server: Server): Promise<ClientSession> => {
     for (const id of [...ids]) take(cancellation(id))
   }
   return {
-    ask(messages, ids) {
+    ask(messages, ids, headers) {
       const used = ids.find((id) => queues.has(id))
       if (used !== undefined) throw new AppError('bad_request', `Request ${used} is still under way`)
       const queue = makeAnswerQueue(ids)
       for (const id of ids) queues.set(id, queue)
-      for (const message of messages) take(message)
+      for (const message of messages) take(message, headers)
       return queue
     },
-    tell: (messages) => messages.forEach(take),
+    tell(messages) {
+      for (const message of messages) take(message)
+    },
     cancel: (queue) => cancel(queue.open),
     cancelAll: () => cancel(queues.keys()),
     close: () => server.close(),
@@ -277,7 +279,7 @@ export const makeMcpEndpoint = (operations: Operations, origin: () => string, ag
       }
       try {
         const session = await sessionOf(name, request)
-        const queue = session.ask(messages, ids)
+        const queue = session.ask(messages, ids, request.trace)
         let isOver = false
         const end = () => {
           if (isOver) return

@@ -19,6 +19,8 @@ export interface NewEvent extends EventAddress {
   /** The payload as hooks of this event store it, JSON text without secrets; null: there is no hook. */
   hookPayload: string | null
   sentBy: string
+  /** The trace that its sender is part of, for runs that hooks start. */
+  trace?: string | undefined
   /** How long it is kept for a run that does not wait yet. */
   keepSeconds: number
 }

@@ -18,6 +18,8 @@ export interface RecordedCall {
   author: string
   /** Labels of the run by its author, each key once. */
   labels?: readonly StartLabel[] | undefined
+  /** The trace that it came with: see `readTrace`. */
+  trace?: string | undefined
   environmentId: number | null
   status: 'completed' | 'failed' | 'cancelled'
   /** Error message of the run. */

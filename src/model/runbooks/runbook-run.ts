@@ -134,6 +134,8 @@ export interface RunbookHost {
   owner: { readonly payer: number | string; readonly collectionId: number }
   /** Keys of the gateway's calls, and who admits them. */
   caller: Omit<ModelCaller, 'signal'>
+  /** The trace that the agent is part of, for its variables `TRACEPARENT` and `TRACESTATE`. */
+  trace?: string | undefined
   /** Variables sent with this run only; `caller.env` has their values. */
   secretParams: readonly string[]
   /** Records the cost of a call of `provider/model`; resolves when it is durable. */

@@ -13,6 +13,8 @@ export interface RunExtras {
   refusal?: string
   /** Labels that a server process must have to carry it out: see `placementOf`. */
   runs_on?: string
+  /** The trace that it belongs to: see `readTrace`. */
+  trace_context?: string
   parent_id?: string
   parent_seq?: number
   child_index?: number

@@ -99,6 +99,8 @@ export interface ScriptHost {
   id: string
   /** Owner of the share of sandboxes: a collection. */
   owner: { readonly payer: number | string; readonly collectionId: number }
+  /** The trace that the script is part of, for its variables `TRACEPARENT` and `TRACESTATE`. */
+  trace?: string | undefined
   /** Hosts that the collection may reach; undefined: every public one. */
   allowedHosts(): Promise<readonly string[] | undefined>
   /** Opens an input by storage path; throws `not_found`. */

@@ -45,6 +45,13 @@ const workerJobSchema = z
     idempotency_key: z
       .string()
       .describe('The same for every attempt of the step: pass it to systems that must not act twice.'),
+    traceparent: z
+      .string()
+      .optional()
+      .describe(
+        'The trace that the job belongs to, as the header of W3C has it: send it with requests of yours, or make spans below it.',
+      ),
+    tracestate: z.string().optional().describe('Beside `traceparent`, where the trace came with it.'),
     run: z.object({ collection: z.string(), task: z.string(), trajectory_id: z.string(), step: z.string() }),
     deadline: timestampSchema.describe('The job fails with `timed_out` at this time.'),
     lease_expires_at: timestampSchema.describe('Send a heartbeat before this time.'),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { traceVariables } from '../../lib/text/trace-context.ts'
 import type { PreflightCheck, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import type { DeclaredSecret } from './format/runbook.ts'
@@ -93,6 +94,8 @@ export const environmentOf = (parts: {
   secrets: readonly DeclaredSecret[]
   agentEnv: Readonly<Record<string, string>>
   place: Pick<RunbookPlace, 'env' | 'secretParams'>
+  /** The trace that the agent is part of. */
+  trace: string | undefined
   home: string
   /** Variables for the agent's program, which select one of several providers behind the gateway. */
   launch: Readonly<Record<string, string>>
@@ -100,7 +103,7 @@ export const environmentOf = (parts: {
   gateway: Readonly<Record<string, string>>
   token: string
 }): Record<string, string> => {
-  const { secrets, agentEnv, place, home, launch, gateway, token } = parts
+  const { secrets, agentEnv, place, trace, home, launch, gateway, token } = parts
   const looked = (names: readonly string[]): Record<string, string> =>
     Object.fromEntries(
       names.flatMap((name) => {
@@ -115,7 +118,7 @@ export const environmentOf = (parts: {
     ...looked(place.secretParams),
   }
   for (const name of keyNames) if (Object.hasOwn(wanted, name)) wanted[name] = token
-  return { ...baseEnvironment(home), ...wanted, ...gateway, ...launch }
+  return { ...baseEnvironment(home), ...traceVariables(trace), ...wanted, ...gateway, ...launch }
 }
 
 /** Variables that any program may expect, except PATH, which each sandbox and image defines. */

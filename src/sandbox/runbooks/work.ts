@@ -335,6 +335,7 @@ const runOnce = async (work: Work, prompt: string, wallMs: number, isFirst: bool
     secrets: plan.runbook.secrets,
     agentEnv: request.agent_env ?? {},
     place: { env: (name) => host.caller.env(name), secretParams: host.secretParams },
+    trace: host.trace,
     home: sandbox.places.home,
     launch: launch.env,
     gateway: gateway.env,

@@ -6,6 +6,7 @@ import { distinctFileNames } from '../../lib/files/file-names.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { traceVariables } from '../../lib/text/trace-context.ts'
 import { inside, sandboxKinds } from '../../model/runbooks/sandbox.ts'
 import type {
   CheckScript,
@@ -232,7 +233,7 @@ const inSandbox = async (
       argv: languages[request.language].argv(sandbox.places),
       env: {
         ...(proxy && (await trustCertificates(sandbox, deps.certificates))),
-        ...environmentOf(request, sandbox, proxy),
+        ...environmentOf(request, host, sandbox, proxy),
       },
       cwd: sandbox.places.app,
       network: proxy ? 'gateway' : 'none',
@@ -260,10 +261,12 @@ const openProxyOf = async (
 
 const environmentOf = (
   { language, inputs, env, packages }: ScriptRequest,
+  { trace }: ScriptHost,
   { places }: Sandbox,
   proxy: SandboxProxy | undefined,
 ): Record<string, string> => ({
   ...baseEnvironment(places.home),
+  ...traceVariables(trace),
   ...(language === 'shell' && inputVariables(inputs)),
   ...env,
   JETTY_INPUTS: `${places.app}/inputs.json`,

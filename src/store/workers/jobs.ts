@@ -97,6 +97,8 @@ interface NewJob {
   timeoutSeconds: number | null
   sealedParameters: string
   attempt: number
+  /** The trace that it belongs to. */
+  trace: string | null
 }
 
 /**
@@ -110,11 +112,11 @@ export const queueJob = queryValue(
   `with run as materialized (select id, collection_id from runs where id = $2 and ended_at is null),
      queued as (
        insert into worker_jobs (id, run_id, seq, collection_id, step, activity, version, labels, timeout_seconds,
-         sealed_parameters, attempt, state, turn)
+         sealed_parameters, attempt, trace_context, state, turn)
        select $1, run.id, $3, run.collection_id, $4, $5,
          (select served_version from worker_jobs s where s.run_id = run.id and s.activity = $5
             and s.served_version is not null order by s.seq limit 1),
-         $6::text[], $7::float8, $8, $9, 'queued', greatest(
+         $6::text[], $7::float8, $8, $9, $10, 'queued', greatest(
            coalesce((select min(j.turn) from worker_jobs j where j.state = 'queued'), 0),
            coalesce((select max(j.turn) + 1 from worker_jobs j
              where j.state = 'queued' and j.collection_id = run.collection_id), 0))
@@ -130,7 +132,7 @@ export const queueJob = queryValue(
      select exists (select from queued) as queued, (select ${toldOf('queued')} from queued)`,
   (job: NewJob) => [
     ...[job.id, job.runKey, job.seq, job.step, job.activity, job.labels, job.timeoutSeconds, job.sealedParameters],
-    job.attempt,
+    ...[job.attempt, job.trace],
   ],
 )
 

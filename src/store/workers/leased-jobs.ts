@@ -4,13 +4,15 @@ import { wakeRunsOf } from '../runs/answers.ts'
 import { runs } from '../runs/runs.ts'
 import { tellsOfFreed, toldOf, workerJobs } from './jobs.ts'
 
-const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.step,
+const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.trace_context, j.step,
   j.run_id, j.seq, j.deadline_at, j.lease_expires_at, r.name, r.trajectory_id`
 
 /** A job that is given to a worker. */
 const handedJob = {
   ...pick(workerJobs.columns, ['id', 'epoch', 'attempt', 'activity', 'version', 'step', 'run_id', 'seq']),
   sealed_parameters: text,
+  /** See `readTrace`. */
+  trace_context: orNull(text),
   deadline_at: moment,
   lease_expires_at: moment,
   /** `name` is `collection/task`. */
