@@ -7,6 +7,7 @@ import { datasetsContract } from './datasets/contract.ts'
 import { diffContract } from './diff/contract.ts'
 import { docsContract } from './docs/contract.ts'
 import { entitiesContract } from './entities/contract.ts'
+import { estimatesContract } from './estimates/contract.ts'
 import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
@@ -44,6 +45,7 @@ export const contract = {
   ...tasksContract,
   ...runsContract,
   ...batchesContract,
+  ...estimatesContract,
   ...evaluationsContract,
   ...collectionRunsContract,
   ...trajectoriesContract,

@@ -8,6 +8,7 @@ import { datasetsRoutes } from './datasets/routes.ts'
 import { diffRoutes } from './diff/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
 import { entitiesRoutes } from './entities/routes.ts'
+import { estimatesRoutes } from './estimates/routes.ts'
 import { evaluationsRoutes } from './evaluations/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
 import { filesRoutes } from './files/routes.ts'
@@ -45,6 +46,7 @@ const resources = [
   tasksRoutes,
   runsRoutes,
   batchesRoutes,
+  estimatesRoutes,
   evaluationsRoutes,
   collectionRunsRoutes,
   trajectoriesRoutes,

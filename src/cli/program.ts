@@ -11,6 +11,7 @@ import { registerCompletion } from './commands/completion.ts'
 import { registerDatasets } from './commands/datasets.ts'
 import { registerDiff } from './commands/diff.ts'
 import { registerEnv } from './commands/env.ts'
+import { registerEstimate } from './commands/estimate.ts'
 import { registerEval } from './commands/eval.ts'
 import { registerEvents } from './commands/events.ts'
 import { registerFiles } from './commands/files.ts'
@@ -64,7 +65,10 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
       ...[registerHooks, registerWorker, registerRunbook, registerRoutines, registerTemplates],
     ],
   ],
-  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerTraces, registerDatasets]],
+  [
+    'Improve:',
+    [registerDiff, registerEval, registerLabels, registerReplay, registerTraces, registerDatasets, registerEstimate],
+  ],
   [
     'Operate:',
     [

@@ -471,6 +471,13 @@ export const operations: Record<string, Operation> = {
   listViews: read((place) => `/api/v1/views/${place.collection}`),
   getView: read((place) => `/api/v1/views/${place.collection}/${place.view}`),
   deleteView: write((place) => ({ path: `/api/v1/views/${place.collection}/${place.view}` })),
+  estimateTask: {
+    needs: 'read',
+    ask: (place) => ({ path: `/api/v1/estimates/${task(place)}`, body: {} }),
+    reaching: (mine, theirs) => [
+      [{ path: `/api/v1/estimates/${task(mine)}`, body: { dataset: `${theirs.collection}/${theirs.dataset}` } }, 422],
+    ],
+  },
   startEvaluation: write((place) => ({ path: evaluations(task(place)), body: { items: [{}], judges } }), {
     reaching: (mine, theirs) => [
       [{ path: evaluations(task(mine)), body: { file_path: theirs.upload, judges } }, 422],

@@ -112,6 +112,14 @@ export const runTools = [
     takes: ['collection', 'task'],
   }),
   endpointTool({
+    name: 'estimate-task',
+    title: 'Estimate cost and time',
+    description:
+      'Shows what runs of a task, a batch or an evaluation would cost and take, with an interval, from recorded runs. Starts nothing. Call it before many runs.',
+    operation: 'estimateTask',
+    takes: ['collection', 'task', 'count', 'dataset', 'split', 'max_concurrency'],
+  }),
+  endpointTool({
     name: 'add-label',
     title: 'Add label',
     description: 'Sets a label of a run, such as quality=high. It replaces a label with the same key and author.',

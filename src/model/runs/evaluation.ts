@@ -51,7 +51,7 @@ const judgeSchema = z
   .meta({ id: 'Judge' })
 export type Judge = z.output<typeof judgeSchema>
 
-const judgesSchema = z
+export const judgesSchema = z
   .array(judgeSchema)
   .min(1)
   .max(mostJudges)
