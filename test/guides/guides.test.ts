@@ -179,7 +179,8 @@ it('webhooks', async () => {
 })
 
 it('batches', async () => {
-  const [, started] = await follow('batches')
+  const [, estimated, started] = await follow('batches')
+  expect(estimated).toMatch(/cost .*\n/)
   expect(JSON.parse(started ?? '')).toMatchObject({ total: 2 })
 })
 

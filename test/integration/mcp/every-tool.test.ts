@@ -157,6 +157,7 @@ const rows: Row[] = [
       expect(seconds).toHaveLength(4)
     },
   ],
+  ['estimate-task', at, (answer) => expect(answer).toMatchObject({ count: 1, parts: [{ name: 'runs' }] })],
   ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
   [
     'add-label',
