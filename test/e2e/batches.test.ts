@@ -96,6 +96,7 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
     return dialog
   }
   const first = await evaluate('first', 'GRACE')
+  await first.getByText("2 runs: No evaluation of 'letters' has a judge 'right'", { exact: false }).waitFor()
   await takeShots(visitor, 'evaluations-new')
   await expectSound(visitor, 'a new evaluation')
   await first.getByRole('button', { name: 'Start' }).click()
@@ -106,6 +107,8 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
   await page.reload() // the list knows then that the first has completed
   const second = await evaluate('second', 'nobody')
   await second.getByLabel('Compared with').selectOption({ label: 'first' })
+  await second.getByText(/2 runs: about \$0 .* from \d recorded runs/).waitFor()
+  await takeShots(visitor, 'evaluations-estimate')
   await second.getByRole('button', { name: 'Start' }).click()
   const compared = page.getByRole('region', { name: 'Evaluation second' })
   await compared.getByText('A threshold is missed').waitFor()

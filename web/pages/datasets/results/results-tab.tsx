@@ -4,6 +4,7 @@ import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { paged } from '../../../data/paged.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { aboutText, useEstimate } from '../../../parts/estimate.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
@@ -181,6 +182,7 @@ const RunChanged = ({ collection, dataset, task, count }: RunChangedProps) => {
   const navigate = useNavigate()
   const queries = useQueryClient()
   const mayWrite = useMayWrite()
+  const estimate = useEstimate({ collection, task }, count > 0 ? { count } : undefined)
   const start = useMutation({
     mutationFn: () => api.runBatch({ params: { collection, task }, body: { dataset, changed_only: true } }),
     onSuccess: async ({ batch_id: batch }) => {
@@ -191,7 +193,7 @@ const RunChanged = ({ collection, dataset, task, count }: RunChangedProps) => {
   })
   return (
     <Button disabled={!mayWrite || count === 0 || start.isPending} onClick={() => start.mutate()}>
-      {count === 0 ? 'Nothing to run' : `Run ${count.toLocaleString('en')} without a result`}
+      {count === 0 ? 'Nothing to run' : `Run ${count.toLocaleString('en')} without a result${aboutText(estimate)}`}
     </Button>
   )
 }

@@ -8,6 +8,7 @@ import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
 import { paged } from '../../../data/paged.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
+import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -228,6 +229,10 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
   const [atOnce, setAtOnce] = useState('20')
   const choice = useRowChoice()
   const isNumber = /^[1-9]\d{0,4}$/.test(atOnce) && Number(atOnce) <= 10_000
+  const estimate = useEstimate(
+    place,
+    choice.count > 0 && isNumber ? { count: choice.count, max_concurrency: Number(atOnce) } : undefined,
+  )
   const start = async () => {
     const source = await choice.source(collection)
     return api.runBatch({
@@ -240,7 +245,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
     <FormDialog
       title={`New batch of ${task}`}
       width="wide"
-      action="Start"
+      action={`Start${choice.count > 0 ? aboutText(estimate) : ''}`}
       busy="Starting …"
       icon="play"
       isReady={isNumber && choice.isReady}
@@ -257,6 +262,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
         onChange={(event) => setAtOnce(event.target.value)}
         error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
       />
+      {choice.count > 0 && <EstimateLine of={estimate} />}
     </FormDialog>
   )
 }

@@ -65,7 +65,7 @@ interface RowChoice {
   text: string
   setText: (text: string) => void
   entered: EnteredRows
-  /** Rows that were typed or pasted. */
+  /** Rows that were typed or pasted, or are in a small file; 0: not known before the server reads them. */
   count: number
   isReady: boolean
   /** Sends the file, and gives what a request names its rows by. */
@@ -80,6 +80,10 @@ const look = async (file: File): Promise<ChosenFile> => {
     .catch(() => '')
   return { file, ...firstLines(beginning, previewLines) }
 }
+
+/** Rows of a file that was read whole; the first line of a CSV file names the columns. */
+const rowsInFile = ({ file, lines, more }: ChosenFile): number =>
+  more || file.size > previewBytes ? 0 : Math.max(0, lines.length - (file.name.endsWith('.csv') ? 1 : 0))
 
 const uploaded = async (collection: string, file: File): Promise<string> => {
   const { path } = await api.uploadFile({
@@ -102,7 +106,7 @@ export const useRowChoice = (): RowChoice => {
       if (file === undefined) setChosen(undefined)
       void latest(file && look(file)).then((found) => found && setChosen(found))
     },
-    count: rows.length,
+    count: chosen ? rowsInFile(chosen) : rows.length,
     isReady: chosen !== undefined || rows.length > 0,
     source: async (collection) => (chosen ? { file_path: await uploaded(collection, chosen.file) } : { items: rows }),
   }

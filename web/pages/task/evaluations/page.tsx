@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
@@ -184,6 +185,10 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
   const [judges, setJudges] = useState<readonly JudgeEntry[]>([emptyJudge('right')])
   const [wasSent, setSent] = useState(false)
   const choice = useRowChoice()
+  const isJudged = judges.every((judge) => Object.keys(judgeErrors(judge)).length === 0)
+  const isEstimated = choice.count > 0 && isJudged
+  const wanted = isEstimated ? { count: choice.count, judges: judges.map(judgeOf) } : undefined
+  const estimate = useEstimate(place, wanted)
   const start = async () => {
     const source = await choice.source(place.collection)
     return api.startEvaluation({
@@ -201,14 +206,14 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
   }
   const submit = () => {
     setSent(true)
-    return judges.every((judge) => Object.keys(judgeErrors(judge)).length === 0) ? start() : undefined
+    return isJudged ? start() : undefined
   }
   const change = (at: number, judge: JudgeEntry) => setJudges(judges.map((one, place) => (place === at ? judge : one)))
   return (
     <FormDialog
       title={`New evaluation of ${place.task}`}
       width="wide"
-      action="Start"
+      action={`Start${isEstimated ? aboutText(estimate) : ''}`}
       busy="Starting …"
       icon="play"
       isReady={choice.isReady}
@@ -254,6 +259,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
           ...earlier.map((one) => [one.id, one.name ?? one.id] as const),
         ]}
       />
+      {isEstimated && <EstimateLine of={estimate} />}
     </FormDialog>
   )
 }
