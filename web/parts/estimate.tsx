@@ -29,7 +29,7 @@ export const aboutText = (estimate: Estimate | undefined): string =>
 const rangeText = (
   { low, high }: { low: number | null; high: number | null },
   show: (value: number) => string | undefined,
-): string => (low === null || high === null ? '' : ` (${show(low)} to ${show(high)})`)
+): string => (low === null || high === null || show(low) === show(high) ? '' : ` (${show(low)} to ${show(high)})`)
 
 /** One line: cost and time with their intervals, from what they are known, or why they are not. */
 export const EstimateLine = ({ of }: { of: Estimate | undefined }) => {

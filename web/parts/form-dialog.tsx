@@ -32,7 +32,7 @@ interface FormDialogProps<Done, Name extends string> extends ActionProps<Done> {
   isBad?: boolean
   icon?: IconName
   width?: 'narrow' | 'wide'
-  /** Further buttons, at the left. */
+  /** At the left of the buttons: what is known of the work, or further buttons. */
   extra?: ReactNode
 }
 
@@ -61,7 +61,7 @@ export const FormDialog = <Done, Name extends string = never>(props: FormDialogP
       {...(width ? { width } : {})}
       actions={
         <>
-          {extra && <span className="mr-auto">{extra}</span>}
+          {extra && <span className="mr-auto self-center">{extra}</span>}
           <Button onClick={onClose}>{cancel}</Button>
           <Button look={isBad ? 'bad' : 'main'} type="submit" form={form} disabled={mayNot} {...(icon ? { icon } : {})}>
             {sending.isPending ? busy : action}

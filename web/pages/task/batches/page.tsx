@@ -249,6 +249,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
       busy="Starting …"
       icon="play"
       isReady={isNumber && choice.isReady}
+      extra={choice.count > 0 && <EstimateLine of={estimate} />}
       work={start}
       next={({ batch_id: id }) => onStarted(id)}
       onClose={onClose}
@@ -262,7 +263,6 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
         onChange={(event) => setAtOnce(event.target.value)}
         error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
       />
-      {choice.count > 0 && <EstimateLine of={estimate} />}
     </FormDialog>
   )
 }

@@ -217,6 +217,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
       busy="Starting …"
       icon="play"
       isReady={choice.isReady}
+      extra={isEstimated && <EstimateLine of={estimate} />}
       work={submit}
       next={({ evaluation_id: id }) => onStarted(id)}
       onClose={onClose}
@@ -259,7 +260,6 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
           ...earlier.map((one) => [one.id, one.name ?? one.id] as const),
         ]}
       />
-      {isEstimated && <EstimateLine of={estimate} />}
     </FormDialog>
   )
 }
