@@ -20,6 +20,7 @@ import { sweepIdempotencyKeys } from '../store/idempotency.ts'
 import { sweepDatasetBatches } from '../store/items/dataset-runs.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { partsOfStore } from '../store/objects/unnamed.ts'
+import { sweepCallWitnesses } from '../store/runs/call-witnesses.ts'
 import { sweepRequestPayloads } from '../store/runs/payloads.ts'
 import { activeRunsOf } from '../store/runs/runs.ts'
 import { type ResultLimits, sweepStepResults } from '../store/runs/step-results.ts'
@@ -115,6 +116,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     deleted_collections: () => finishDeletions(database, { cancelRunsOf, objects }, stop),
     temporary_files: () => objects.sweepTemporary(),
     environments: () => removeUnusedEnvironments(database),
+    call_witnesses: hourly(() => sweepCallWitnesses(database)),
     call_windows: () => sweepCallWindows(database),
     idempotency_keys: () => sweepIdempotencyKeys(database),
     sessions: () => sweepSessions(database),

@@ -188,6 +188,7 @@ const names = {
     'traceloop.association.properties.session_id',
     'langsmith.trace.session_id',
   ],
+  answer: ['gen_ai.response.id', 'ai.response.id', 'llm.response.id'],
   task: ['jetty.task'],
   service: ['service.name'],
 } as const
@@ -368,6 +369,20 @@ const outputsOf = (kind: SpanKind, attributes: JsonObject): JsonObject => {
   }
 }
 
+/** Ids of answers as providers make them, within the JSON of an answer. */
+const answerIdPattern = /"id"\s*:\s*"((?:chatcmpl|cmpl|resp|msg|gen)[-_][\w-]{6,100})"/
+
+/** Characters of an answer that are searched for its id. */
+const mostSearched = 64 * 1024
+
+/** OpenInference has no attribute for the id of an answer, but sends the answer as JSON. */
+const answerIdOf = (attributes: JsonObject): string | undefined => {
+  const named = textIn(attributes, 'answer')
+  if (named) return named
+  const value = attributes['output.value']
+  return typeof value === 'string' ? answerIdPattern.exec(value.slice(0, mostSearched))?.[1] : undefined
+}
+
 /** A span in the words of a step. */
 interface ReadSpan {
   kind: SpanKind
@@ -379,6 +394,8 @@ interface ReadSpan {
   tokens: ModelUsage | undefined
   /** US dollars as the sender states them; undefined if it does not. */
   statedUsd: number | undefined
+  /** The id of the model's answer, which each witness of the call knows; undefined if the span does not have it. */
+  answerId: string | undefined
   user: string | undefined
   session: string | undefined
 }
@@ -395,6 +412,7 @@ export const readSpan = ({ attributes }: Pick<Span, 'attributes'>): ReadSpan => 
     outputs: outputsOf(kind, attributes),
     tokens: isCall ? tokensOf(attributes) : undefined,
     statedUsd: isCall ? statedCostOf(attributes) : undefined,
+    answerId: isCall ? answerIdOf(attributes) : undefined,
     user: textIn(attributes, 'user'),
     session: textIn(attributes, 'session'),
   }

@@ -11,13 +11,13 @@ import type { Span } from '../../traces/otlp.ts'
 export type Reader = Pick<Environment, 'scrub'> & { prices: ObservedPrices }
 
 /** What a step has of the attributes of its span. */
-type ReadStep = Pick<ObservedSpan, 'kind' | 'model' | 'inputs' | 'outputs' | 'usage' | 'costFrom'> & {
+type ReadStep = Pick<ObservedSpan, 'kind' | 'model' | 'inputs' | 'outputs' | 'usage' | 'costFrom' | 'answerId'> & {
   labels: Readonly<Record<'user' | 'session', string | undefined>>
 }
 
 /** Reads the attributes of a span as a step, without secrets. */
 export function* readStep(span: Pick<Span, 'attributes'>, { scrub, prices }: Reader): Pieces<ReadStep> {
-  const { kind, inputs, outputs, call, tokens, statedUsd, user, session } = readSpan(span)
+  const { kind, inputs, outputs, call, tokens, statedUsd, answerId, user, session } = readSpan(span)
   const usd = statedUsd ?? (call && tokens ? prices(call, tokens) : null)
   const isCounted = tokens !== undefined || statedUsd !== undefined
   const answer = isCounted ? { ...outputs, usage: tokens ?? null, cost_usd: usd } : outputs
@@ -31,6 +31,7 @@ export function* readStep(span: Pick<Span, 'attributes'>, { scrub, prices }: Rea
     inputs: inputsText,
     outputs: outputsText,
     usage: isCounted ? addCallUsage(undefined, tokens, usd) : undefined,
+    answerId: answerId?.replaceAll('\0', '').slice(0, 200),
     costFrom: usd === null ? undefined : statedUsd === undefined ? 'prices' : 'sender',
     labels: { user, session },
   }

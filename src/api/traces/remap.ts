@@ -4,6 +4,7 @@ import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import { doInSlices } from '../../lib/slices.ts'
 import type { StepSpan } from '../../model/runs/step.ts'
+import type { StepUsage } from '../../model/runs/step-usage.ts'
 import type { Models } from '../../providers/provider.ts'
 import type { Database } from '../../store/database/database.ts'
 import { insist } from '../../store/runs/labels.ts'
@@ -50,8 +51,15 @@ const attributesOf = (text: string) => {
 function* reread(spans: readonly StoredSpan[], reader: Reader) {
   const changed: RemappedSpan[] = []
   for (const { span_id: spanId, parent_id: parentId, name, scope, seq, ...stored } of spans) {
-    const { labels: _, ...step } = yield* readStep({ attributes: attributesOf(stored.attributes) }, reader)
-    const { kind, model, cost_from } = (parsedObject(stored.span) ?? {}) as Partial<StepSpan>
+    const { labels: _, ...read } = yield* readStep({ attributes: attributesOf(stored.attributes) }, reader)
+    const { kind, model, cost_from, call, differs, counted_elsewhere } = (parsedObject(stored.span) ??
+      {}) as Partial<StepSpan>
+    // What other witnesses of a call have said stays.
+    const isWitnessed = call !== undefined || counted_elsewhere
+    const usage = stored.usage === null ? undefined : (JSON.parse(stored.usage) as StepUsage)
+    const step = isWitnessed
+      ? { ...read, usage, costFrom: cost_from, call, differs, isCountedElsewhere: counted_elsewhere }
+      : read
     const isSame =
       step.inputs === stored.inputs &&
       step.outputs === stored.outputs &&

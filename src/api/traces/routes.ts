@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
+import type { Engine } from '../../engine/engine.ts'
 import type { Environment } from '../../engine/environment/environment.ts'
 import {
   implementScoped,
@@ -13,6 +14,7 @@ import { dataFactor, decodeText, type JsonReading, parseJson, tooManyValues } fr
 import type { Room } from '../../http/input/memory.ts'
 import { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { inTime } from '../../lib/in-time.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { writePieces } from '../../lib/json/large-json.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
@@ -47,6 +49,7 @@ interface TracesDeps {
   quota: Pick<Quota, 'add' | 'require'>
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
   models: Pick<Models, 'prices'>
+  engine: Pick<Engine, 'recorded'>
   settings: { maxLabelsPerRun: number; maxBodyBytes: number; maxBodyValues: number }
 }
 
@@ -195,7 +198,7 @@ const spansTogether = 1000
 
 const spansIn = (traces: readonly ObservedTrace[]): number => traces.reduce((sum, { spans }) => sum + spans.length, 0)
 
-export const tracesRoutes = ({ database, quota, environmentOf, models, settings }: TracesDeps): Route[] => {
+export const tracesRoutes = ({ database, quota, environmentOf, models, engine, settings }: TracesDeps): Route[] => {
   const record = async (call: ScopedCall<ExportBody>): Promise<Reply> => {
     const { body, collection, identity, headers, memory } = call
     await quota.require(collection.id)
@@ -206,6 +209,9 @@ export const tracesRoutes = ({ database, quota, environmentOf, models, settings 
     const received = await readExport(bytes, format, { mostValues, owner, room: memory.take })
     const { scrub } = await environmentOf(collection.environment_id, [])
     const prices = await models.prices()
+    // The gateway's records of the same calls: a program may export a span as soon as it has its answer.
+    const recorded = engine.recorded([collection.id])
+    if (recorded) await inTime(recorded)
     // The texts of all traces together; each is written and forgotten by itself.
     await memory.take(textsOfExport * bytes.length)
     const recording = {

@@ -56,6 +56,9 @@ ${countNewRuns(shard)},
 ended_runs as (select * from new_runs),
 ended_steps as (select * from written),
 ${keepTotals(shard)},
+witnessed as (
+  insert into call_witnesses (collection_id, name, run_id, seq, is_gateway)
+  select c.collection_id, w.name, c.id, 0, true from new_runs n join c on c.id = n.id cross join unnest(c.names) w(name)),
 spent as (
   insert into spending as p (collection_id, day, task_id, model, shard, usd, tokens, calls)
   select c.collection_id, (c.ended_at at time zone 'UTC')::date, c.task_id, c.model collate "C", ${shard},

@@ -27,6 +27,7 @@ const call: RecordedCall = {
   initParams: { text: '{"a":"ü\\n"}', payload: null },
   step: { name: 'completion', inputs: '{}', outputs: '{}', error: null },
   files: [],
+  names: ['chatcmpl-1'],
   costUsd: 0.25,
   usd: 0.25,
   tokens: 10,

@@ -33,10 +33,14 @@ export const callColumns = {
   tokens: 'bigint',
   model: 'text',
   trace_context: 'text',
+  names: 'text[]',
 } as const
 
 /** A call as a line of the call log has it. */
-export type CallRow = { [Name in Exclude<keyof typeof callColumns, 'trace_context'>]: string | number | null } & {
+export type CallRow = {
+  [Name in Exclude<keyof typeof callColumns, 'trace_context' | 'names'>]: string | number | null
+} & {
+  names?: readonly string[] | undefined
   id: string
   task_id: number
   trajectory_id: string
@@ -82,6 +86,7 @@ const callRow = (call: RecordedCall, initParams: Placed, outputs: Placed): CallR
   tokens: call.tokens,
   model: clean(countedModel(call.model)),
   trace_context: call.trace,
+  names: call.names?.length ? call.names.map(clean) : undefined,
 })
 
 /** A line: checksum, space, JSON, line feed. Postgres gets the bytes of the JSON as they are. */

@@ -455,6 +455,8 @@ export interface RecordedAnswer extends Spent {
   costUsd: number | null
   /** JSON text: tokens and cost as the outputs state them; null when there are none. */
   usage: string | null
+  /** The id that the provider gave the answer. */
+  answerId: string | undefined
 }
 
 /** Kept of an answer that is not a JSON object, or nested too deeply. */
@@ -515,6 +517,11 @@ const isFlagged = ({ flagged, categories }: JsonObject): boolean =>
 const rankedOf = ({ results, data }: JsonObject): JsonObject[] =>
   objectsOf(results ?? data).map(({ index, relevance_score }) => ({ index, relevance_score }))
 
+const answerIdOf = ({ id, responseId }: JsonObject): string | undefined => {
+  const given = id ?? responseId // Google's
+  return typeof given === 'string' && given !== '' ? given.slice(0, 200) : undefined
+}
+
 /** Describes an answer, with the names of litellm_chat's outputs where they mean the same. */
 export const recordedAnswer = async (
   call: FinishedCall,
@@ -557,6 +564,7 @@ export const recordedAnswer = async (
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
     costUsd: cost_usd,
     usage: usage && JSON.stringify(addCallUsage(undefined, usage, cost_usd)),
+    answerId: answerIdOf(whole.answer),
     ...spentOn(call, usage, cost_usd),
   }
 }

@@ -10,6 +10,7 @@ import { parseLarge, smallJson, writePieces } from '../../lib/json/large-json.ts
 import { makeLru } from '../../lib/memory/lru.ts'
 import { doInSlices, nextSlice } from '../../lib/slices.ts'
 import { makeSlots, withSlot } from '../../lib/slots.ts'
+import { parseTrace } from '../../lib/text/trace-context.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { callStep } from '../../model/runs/own-tasks.ts'
@@ -18,6 +19,7 @@ import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
+import { parentName } from '../../store/runs/call-witnesses.ts'
 import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/tasks.ts'
 import { workflows } from '../own-workflows.ts'
@@ -240,6 +242,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
         usage: answer?.usage ?? null,
       },
       files: [...sent, ...made],
+      names: namesOf(call, answer?.answerId),
       costUsd: answer?.costUsd ?? null,
       usd: answer?.usd ?? null,
       tokens: answer?.tokens ?? null,
@@ -265,6 +268,15 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
 
     keep: (call) => (bytesOf(call) > largeBytes ? withSlot(large, call.place, () => keep(call)) : keep(call)),
   }
+}
+
+/** What another witness of the call knows of it: the id of its answer, and the span in which it was made. */
+const namesOf = ({ trace }: FinishedCall, answerId: string | undefined): string[] => {
+  const parent = trace === undefined ? undefined : parseTrace(trace)
+  return [
+    ...(answerId === undefined ? [] : [answerId]),
+    ...(parent ? [parentName(parent.traceId, parent.parentId)] : []),
+  ]
 }
 
 const mediaObject = ({ path, name, contentType, size }: NewFile) => ({

@@ -38,6 +38,8 @@ export interface RecordedCall {
   }
   /** Files that the step has made. */
   files: NewFile[]
+  /** By what other witnesses of the call may know it. */
+  names?: readonly string[] | undefined
   /** Cost of the call, as its outputs state it; null where it is unknown. */
   costUsd: number | null
   /** What counts for the day, which may be estimated; null: nothing. */

@@ -77,9 +77,23 @@ const stepSpanSchema = z
     scope: z.string().describe('The library that made it.'),
     model: z.string().optional().describe('The model that it called; only of a model call that names it.'),
     cost_from: z
-      .enum(['sender', 'prices'])
+      .enum(['sender', 'prices', 'gateway'])
       .optional()
-      .describe('Who says what its model call cost: the program that sent it, or the price list of this server.'),
+      .describe(
+        'Who says what its model call cost: the program that sent it, the price list of this server, or the record of its gateway.',
+      ),
+    call: z
+      .object({ task: z.string(), trajectory_id: z.string() })
+      .optional()
+      .describe('The record of the same call by the gateway. Tokens and cost are those that it has counted.'),
+    differs: z
+      .record(z.string(), z.object({ sent: z.number().nullable(), counted: z.number().nullable() }))
+      .optional()
+      .describe('What the program has sent otherwise than the gateway has counted, by more than 1 %.'),
+    counted_elsewhere: z
+      .literal(true)
+      .optional()
+      .describe('Another span records the same call, and counts its tokens and cost.'),
   })
   .meta({ id: 'StepSpan' })
 export type StepSpan = z.infer<typeof stepSpanSchema>

@@ -115,7 +115,19 @@ export const spansToRemap = query(
 /** A span by the conventions of today. */
 export type RemappedSpan = Pick<
   ObservedSpan,
-  'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'model' | 'inputs' | 'outputs' | 'usage' | 'costFrom'
+  | 'spanId'
+  | 'parentId'
+  | 'name'
+  | 'kind'
+  | 'scope'
+  | 'model'
+  | 'inputs'
+  | 'outputs'
+  | 'usage'
+  | 'costFrom'
+  | 'call'
+  | 'differs'
+  | 'isCountedElsewhere'
 > & { seq: number }
 
 const removePayloads = change(

@@ -7,6 +7,7 @@ import type { Queries } from '../database/database.ts'
 import { bigint, bool, change, float, int, moment, orNull, query, queryRow, text, textOf } from '../database/table.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { definitionHash, type TaskFields } from '../tasks/tasks.ts'
+import { missingLabels, withWitnesses } from './call-witnesses.ts'
 import { countRun, holdTask } from './ingest.ts'
 import { writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
@@ -33,6 +34,13 @@ export interface ObservedSpan {
   model: string | undefined
   /** Who says what it cost; undefined if nobody does. */
   costFrom: StepSpan['cost_from']
+  /** Id of the answer of the model, as its provider gave it; undefined if it called none, or does not say. */
+  answerId?: string | undefined
+  /** The gateway's record of its call, and what the sender says otherwise. */
+  call?: StepSpan['call']
+  differs?: StepSpan['differs']
+  /** Whether another span counts its call. */
+  isCountedElsewhere?: true | undefined
   /** JSON text of what came: attributes, resource, events. */
   attributes: string
 }
@@ -183,11 +191,19 @@ interface SpanStep {
   turn: number | null
 }
 
-type SpanFacts = Pick<ObservedSpan, 'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'model' | 'costFrom'>
+type SpanFacts = Pick<
+  ObservedSpan,
+  'spanId' | 'parentId' | 'name' | 'kind' | 'scope' | 'model' | 'costFrom' | 'call' | 'differs' | 'isCountedElsewhere'
+>
 
 /** What a step says of its span, as JSON text. */
-export const spanText = ({ spanId, parentId, name, kind, scope, model, costFrom }: SpanFacts): string =>
-  JSON.stringify({ id: spanId, parent: parentId, name, kind, scope, model, cost_from: costFrom } satisfies StepSpan)
+export const spanText = (facts: SpanFacts): string => {
+  const { spanId, parentId, name, kind, scope, model, costFrom, call, differs, isCountedElsewhere } = facts
+  return JSON.stringify({
+    ...{ id: spanId, parent: parentId, name, kind, scope, model, cost_from: costFrom },
+    ...{ call, differs, counted_elsewhere: isCountedElsewhere },
+  } satisfies StepSpan)
+}
 
 const addSteps = async (queries: Queries, rows: readonly SpanStep[]): Promise<void> => {
   const inputs = []
@@ -436,7 +452,9 @@ export const recordTraces = async (
   }
   const placedRows = traces.flatMap(({ run, spans }) => placed(run, spans, used.get(run.id) ?? new Map()))
   const hadCalls = new Set(held.filter(({ has_calls }) => has_calls).map(({ id }) => id))
-  const { rows, discounted } = await countOnce(queries, placedRows, hadCalls)
+  const traceIds = new Map(traces.map(({ trace, run }) => [run.id, trace.traceId]))
+  const witnessed = await withWitnesses(queries, collection.id, placedRows, ({ run }) => traceIds.get(run.id) ?? '')
+  const { rows, discounted } = await countOnce(queries, witnessed, hadCalls)
   await addSpans(queries, rows)
   await addSteps(queries, rows)
 
@@ -458,6 +476,14 @@ export const recordTraces = async (
   await writeLabels(
     queries,
     traces.flatMap(({ trace, run }) => trace.labels.map((label) => ({ runId: run.id, ...label, author, recordedBy }))),
+    mostLabels,
+  )
+  const toldOf = traces.filter(({ trace }) => trace.labels.length > 0).map(({ run }) => run.id)
+  const joined = rows.filter(({ span }) => span.call).map(({ run }) => run.id)
+  const missing = toldOf.length + joined.length > 0 ? await missingLabels(queries, [...toldOf, ...joined]) : []
+  await writeLabels(
+    queries,
+    missing.map(({ run_id: runId, ...label }) => ({ runId, ...label, author, recordedBy })),
     mostLabels,
   )
   const newRuns = traces.filter(({ before }) => !before)
