@@ -26,7 +26,7 @@ import { TextView } from '../text-view/text-view.tsx'
 import { withPlaces } from '../with-places.ts'
 import { type PanelName, panelTabs, shownPanel } from './panel-tabs.ts'
 import { RunsOfStep } from './runs-of-step.tsx'
-import { SpanView } from './span-view.tsx'
+import { SpanView, SpanWitnesses } from './span-view.tsx'
 import { LargeValueBox, largeMembers, type OutputTable, outputTables, ValueBox } from './value-box.tsx'
 
 /** Whether the model of a step may call tools. */
@@ -375,6 +375,7 @@ export const StepPanel = ({ run, place, step, wanted, onSelect, onChoose, action
         </div>
         {actions}
       </header>
+      <SpanWitnesses place={place} step={step} />
       {decision}
       <Tabs
         label="Parts of the step"

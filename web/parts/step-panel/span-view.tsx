@@ -2,11 +2,15 @@ import { useQuery } from '@tanstack/react-query'
 import { isObject } from '../../../src/lib/json/json-object.ts'
 import type { RunAddress, RunStep } from '../../data/run.ts'
 import { receivedSpanQuery } from '../../data/run-query.ts'
+import { usdText } from '../../text/numbers.ts'
 import { durationText } from '../../text/times.ts'
 import { JsonTree } from '../json-tree/json-tree.tsx'
 import { plainText } from '../log/plain-text.ts'
+import { PageLink, runHref } from '../page-link.tsx'
 import { Problem } from '../problem.tsx'
 import { withPlaces } from '../with-places.ts'
+
+const countOf = (count: number | null) => (count ?? 0).toLocaleString('en-US')
 
 /** At most so many events are listed; the tree has all of them. */
 const mostEvents = 200
@@ -80,6 +84,42 @@ export const SpanView = ({ place, step }: { place: RunAddress; step: RunStep }) 
         ))}
       </dl>
     </div>
+  )
+}
+
+const counts = {
+  prompt_tokens: { name: 'tokens in', text: countOf },
+  completion_tokens: { name: 'tokens out', text: countOf },
+  cost_usd: { name: '', text: usdText },
+}
+
+/** Who else has recorded the call of a span, and what its sender says otherwise. */
+export const SpanWitnesses = ({ place, step }: { place: RunAddress; step: RunStep }) => {
+  const { call, differs, counted_elsewhere: isCountedElsewhere } = step.span ?? {}
+  if (!call && !isCountedElsewhere) return null
+  const differences = Object.entries(counts).flatMap(([name, { name: unit, text }]) => {
+    const one = differs?.[name]
+    return one ? [`${text(one.sent)} instead of ${text(one.counted)}${unit && ` ${unit}`}`] : []
+  })
+  return (
+    <p
+      className={`mx-4 mt-2 rounded-m border px-3 py-2 text-12 ${differences.length > 0 ? 'border-wait' : 'border-line'}`}
+    >
+      {call && (
+        <>
+          Tokens and cost are those that the gateway has counted:{' '}
+          <PageLink
+            href={runHref({ collection: place.collection, ...call })}
+            className="text-accent underline-offset-2 hover:underline"
+          >
+            its record
+          </PageLink>
+          .{' '}
+        </>
+      )}
+      {differences.length > 0 && `The program has sent ${differences.join(', ')}. `}
+      {isCountedElsewhere && 'Another span records the same call, so they count there.'}
+    </p>
   )
 }
 
