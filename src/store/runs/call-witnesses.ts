@@ -2,7 +2,6 @@ import type { StepSpan } from '../../model/runs/step.ts'
 import type { StepUsage } from '../../model/runs/step-usage.ts'
 import type { Queries } from '../database/database.ts'
 import { bool, change, int, listsOf, moment, orNull, query, text } from '../database/table.ts'
-import type { ObservedSpan } from './traces.ts'
 
 /** A witness of a call: the gateway's record of it, or a span of another program. */
 const witness = {
@@ -78,10 +77,27 @@ export const sweepCallWitnesses = change(
 /** The name of a call whose request had this span as its parent. */
 export const parentName = (traceId: string, spanId: string): string => `${traceId} ${spanId}`
 
+/** What witnesses of a call know of its span. */
+export interface WitnessedSpan {
+  spanId: string
+  parentId: string | null
+  startMs: number
+  endMs: number
+  /** Who says what it cost; undefined if nobody does. */
+  costFrom: StepSpan['cost_from']
+  /** Id of the answer of the model, as its provider gave it; undefined if it called none, or does not say. */
+  answerId?: string | undefined
+  /** The gateway's record of its call, and what the sender says otherwise. */
+  call?: StepSpan['call']
+  differs?: StepSpan['differs']
+  /** Whether another span counts its call. */
+  isCountedElsewhere?: true | undefined
+}
+
 /** A span with the step that it becomes, as far as its witnesses decide about it. */
 interface WitnessedRow {
   run: { id: string }
-  span: ObservedSpan
+  span: WitnessedSpan
   usage: StepUsage | undefined
   seq: number
 }
@@ -108,7 +124,7 @@ const usageOf = ({ usage }: Witness): StepUsage | undefined =>
   usage === null ? undefined : (JSON.parse(usage) as StepUsage)
 
 /** Whether a span may be the call that the gateway has recorded. */
-const isNear = (span: ObservedSpan, { started_at, ended_at }: Witness): boolean =>
+const isNear = (span: WitnessedSpan, { started_at, ended_at }: Witness): boolean =>
   ended_at.getTime() >= span.startMs - clockMs && started_at.getTime() <= span.endMs + clockMs
 
 /** Whether another span may record the same call: both were under way at once, and count the same. */
@@ -146,7 +162,7 @@ const namesOf = (
 /** What a span has of the gateway's record of its call. */
 interface Joined {
   usage: StepUsage | undefined
-  span: Pick<ObservedSpan, 'costFrom' | 'call' | 'differs'>
+  span: Pick<WitnessedSpan, 'costFrom' | 'call' | 'differs'>
 }
 
 const joinedWith = (row: WitnessedRow, witness: Witness): Joined => {

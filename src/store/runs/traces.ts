@@ -7,7 +7,7 @@ import type { Queries } from '../database/database.ts'
 import { bigint, bool, change, float, int, moment, orNull, query, queryRow, text, textOf } from '../database/table.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { definitionHash, type TaskFields } from '../tasks/tasks.ts'
-import { missingLabels, withWitnesses } from './call-witnesses.ts'
+import { missingLabels, type WitnessedSpan, withWitnesses } from './call-witnesses.ts'
 import { countRun, holdTask } from './ingest.ts'
 import { writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
@@ -15,14 +15,10 @@ import { countIngested, type IngestedTotals } from './totals.ts'
 import { giveEarlyScores, holdTraces } from './trace-scores.ts'
 
 /** A span to be recorded as a step. JSON texts have no secrets any more. */
-export interface ObservedSpan {
-  spanId: string
-  parentId: string | null
+export interface ObservedSpan extends WitnessedSpan {
   name: string
   kind: string
   scope: string
-  startMs: number
-  endMs: number
   /** JSON text of an error; null if it succeeded. */
   error: string | null
   /** JSON texts of objects. */
@@ -32,15 +28,6 @@ export interface ObservedSpan {
   usage: StepUsage | undefined
   /** The model that it called; undefined if it called none, or does not name it. */
   model: string | undefined
-  /** Who says what it cost; undefined if nobody does. */
-  costFrom: StepSpan['cost_from']
-  /** Id of the answer of the model, as its provider gave it; undefined if it called none, or does not say. */
-  answerId?: string | undefined
-  /** The gateway's record of its call, and what the sender says otherwise. */
-  call?: StepSpan['call']
-  differs?: StepSpan['differs']
-  /** Whether another span counts its call. */
-  isCountedElsewhere?: true | undefined
   /** JSON text of what came: attributes, resource, events. */
   attributes: string
 }

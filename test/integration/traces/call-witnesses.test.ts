@@ -214,7 +214,8 @@ describe('a call that two libraries of a program export', () => {
   it('in two traces counts once', async () => {
     const [one, other] = [newTrace(), newTrace()]
     const id = 'chatcmpl-two-traces-1'
-    for (const traceId of [one, other]) await send([callSpan(traceId, 1, { 'gen_ai.response.id': id })], 'apart')
+    const spans = [one, other].map((traceId) => callSpan(traceId, 1, { 'gen_ai.response.id': id }))
+    for (const span of spans) await send([span], 'apart')
     const runs = await Promise.all([one, other].map((traceId) => jetty.get('apart', traceId)))
     expect(runs.map(({ usage: counted }) => counted)).toEqual([usage, null])
   })
