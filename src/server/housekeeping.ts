@@ -47,8 +47,8 @@ interface HousekeepingDeps {
   reapSandboxes(): Promise<unknown>
   answers: CacheLimits
   stepResults: ResultLimits
-  /** Days and number of deliveries that a hook keeps. */
-  hookDeliveries: { days: number; most: number }
+  /** Days, number and bytes of deliveries that a hook keeps. */
+  hookDeliveries: { days: number; most: number; bytes: number }
   /** Days that the audit trail is kept; 0 keeps it for ever. */
   auditDays: number
   /** Days that files and workflows are kept after nothing refers to them; 0 keeps them for ever. */

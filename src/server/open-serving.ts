@@ -185,7 +185,7 @@ const startUpkeep = (
     reapSandboxes,
     answers: answerCacheLimits(settings),
     stepResults: stepResultLimits(settings),
-    hookDeliveries: { days: settings.hookKeepDays, most: settings.hookKept },
+    hookDeliveries: { days: settings.hookKeepDays, most: settings.hookKept, bytes: settings.hookKeptBytes },
     auditDays: settings.auditDays,
     orphanDays: settings.orphanDays,
     log,

@@ -15,6 +15,7 @@ import {
   pick,
   query,
   queryOne,
+  queryRow,
   queryValue,
   type Row,
   table,
@@ -168,8 +169,17 @@ export const updateHook = (database: Database, id: number, change: (before: Hook
     return true
   })
 
-/** Deletes a hook with its deliveries; false when there was none. */
-export const deleteHook = change('delete_hook', 'delete from hooks where id = $1 returning id', (id: number) => [id])
+/** Deletes a hook with its deliveries, whose bytes its collection uses no more; false when there was none. */
+export const deleteHook = change(
+  'delete_hook',
+  `with gone as (delete from hooks where id = $1 returning id, collection_id),
+   freed as (
+     update collection_usage u set database_bytes = u.database_bytes - d.bytes
+     from (select coalesce(sum(bytes), 0) bytes from hook_deliveries where hook_id = $1) d, gone
+     where u.collection_id = gone.collection_id)
+   select id from gone`,
+  (id: number) => [id],
+)
 
 /** Adds to the number of refused requests of a hook, with the newest reason. */
 export const countRefused = change(
@@ -289,12 +299,12 @@ const listOfState = list('list_hook_deliveries_of_state', 'and d.state = $4')
 export const listDeliveries = (queries: Queries, hookId: number, page: DeliveryPage) =>
   (page.state ? listOfState : listAll)(queries, hookId, page)
 
-/** Counts the deliveries of a hook that wait, up to a number. */
-export const countWaiting = queryValue(
+/** Counts the deliveries of a hook that wait, up to a number, and the bytes of these. */
+export const countWaiting = queryRow(
   'count_waiting_deliveries',
-  { waiting: int },
-  `select count(*)::int as waiting
-   from (select from hook_deliveries where hook_id = $1 and state = 'waiting' limit $2) w`,
+  { waiting: int, bytes: bigint },
+  `select count(*)::int as waiting, coalesce(sum(bytes), 0) as bytes
+   from (select bytes from hook_deliveries where hook_id = $1 and state = 'waiting' limit $2) w`,
   (hookId: number, most: number) => [hookId, most],
 )
 
@@ -432,39 +442,68 @@ export const settleDelivery = change(
 const sweptAtOnce = 1_000
 const mostSweeps = 100
 
+/** A statement that deletes deliveries, and tells how many bytes each collection uses less. */
+const swept = { collection_id: bigint, deliveries: int, bytes: bigint }
+const sweep = (which: string): string => `with gone as (
+  delete from hook_deliveries where number in (${which}
+    limit ${sweptAtOnce} for update skip locked) returning hook_id, bytes)
+  select h.collection_id, count(*)::int as deliveries, sum(g.bytes)::bigint as bytes
+  from gone g join hooks h on h.id = g.hook_id group by h.collection_id`
+
 const sweepOld = query(
   'sweep_old_deliveries',
-  {},
-  `delete from hook_deliveries where number in (
-     select number from hook_deliveries where state <> 'waiting' and received_at < now() - $1 * interval '1 day'
-     order by received_at limit ${sweptAtOnce} for update skip locked) returning 1`,
+  swept,
+  sweep(`select number from hook_deliveries
+    where state <> 'waiting' and received_at < now() - $1 * interval '1 day' order by received_at`),
   (days: number) => [days],
 )
 
+/** The newest delivery of each hook that has too many, or too many bytes with the later ones. */
 const fullHooks = query(
   'full_hooks',
-  { id: bigint, first: bigint },
-  `select h.id, d.number as first from hooks h cross join lateral (
-     select number from hook_deliveries where hook_id = h.id order by number desc offset $1 limit 1) d`,
-  (most: number) => [most],
+  { id: bigint, last: bigint },
+  `select h.id, d.last from hooks h cross join lateral (
+     select max(number) as last from (
+       select number, count(*) over later as place, sum(bytes) over later as total from hook_deliveries
+       where hook_id = h.id window later as (order by number desc)) n
+     where place > $1 or total > $2) d
+   where d.last is not null`,
+  (most: number, mostBytes: number) => [most, mostBytes],
 )
 const sweepSurplus = query(
   'sweep_surplus_deliveries',
-  {},
-  `delete from hook_deliveries where number in (
-     select number from hook_deliveries where hook_id = $1 and number <= $2 and state <> 'waiting'
-     order by number limit ${sweptAtOnce} for update skip locked) returning 1`,
-  (hookId: number, first: number) => [hookId, first],
+  swept,
+  sweep(`select number from hook_deliveries
+    where hook_id = $1 and number <= $2 and state <> 'waiting' order by number`),
+  (hookId: number, last: number) => [hookId, last],
 )
 
-/** Removes a bounded number of settled deliveries that are older than `days`, or too many of one hook. */
-export const sweepHookDeliveries = async (
-  queries: Queries,
-  { days, most }: { days: number; most: number },
-): Promise<void> => {
+/** One collection at a time: a statement over several could wait for one that adds to them in another order. */
+const freeBytes = change(
+  'free_delivery_bytes',
+  'update collection_usage set database_bytes = database_bytes - $2 where collection_id = $1',
+  (collectionId: number, bytes: number) => [collectionId, bytes],
+)
+
+interface Kept {
+  days: number
+  /** Deliveries of one hook. */
+  most: number
+  /** Bytes of payloads of one hook. */
+  bytes: number
+}
+
+/** Removes a bounded number of settled deliveries that are older than `days`, or too many or too large for one hook. */
+export const sweepHookDeliveries = async (queries: Queries, { days, most, bytes }: Kept): Promise<void> => {
   let sweeps = 0
-  while (sweeps++ < mostSweeps && (await sweepOld(queries, days)).length === sweptAtOnce) {}
-  for (const { id, first } of await fullHooks(queries, most)) {
-    while (sweeps++ < mostSweeps && (await sweepSurplus(queries, id, first)).length === sweptAtOnce) {}
+  const sweepAll = async (next: () => Promise<Row<typeof swept>[]>): Promise<void> => {
+    while (sweeps++ < mostSweeps) {
+      const gone = await next()
+      for (const one of gone) await freeBytes(queries, one.collection_id, one.bytes)
+      if (gone.reduce((sum, { deliveries: count }) => sum + count, 0) < sweptAtOnce) return
+    }
   }
+  await sweepAll(() => sweepOld(queries, days))
+  for (const { id, last } of await fullHooks(queries, most, bytes))
+    await sweepAll(() => sweepSurplus(queries, id, last))
 }

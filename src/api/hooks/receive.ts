@@ -7,6 +7,7 @@ import type { Room } from '../../http/input/memory.ts'
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readTrace } from '../../lib/text/trace-context.ts'
 import { now } from '../../lib/time.ts'
 import { eventIdSchema } from '../../model/events/event.ts'
@@ -39,7 +40,7 @@ export interface ReceiveDeps {
   quota: Pick<Quota, 'add' | 'require'>
   hooks: Pick<Hooks, 'wake'>
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
-  settings: { hookWaiting: number; maxBodyValues: number }
+  settings: { hookWaiting: number; hookKeptBytes: number; maxBodyValues: number }
 }
 
 const schemes: Record<Exclude<HookSender, 'event'>, SignatureScheme> = {
@@ -142,10 +143,15 @@ export const makeReceive = ({ database, sealer, quota, hooks, environmentOf, set
 
   const requireRoom = async (hook: HookReceiver): Promise<void> => {
     await quota.require(hook.collection_id, 0)
-    const { hookWaiting: most } = settings
-    if ((await countWaiting(database, hook.id, most)) < most) return
-    throw new AppError('busy', `${most} deliveries of this hook wait for their run already`, {
-      hint: 'Send it again later, or raise JETTY_HOOK_WAITING.',
+    const { hookWaiting: most, hookKeptBytes: mostBytes } = settings
+    const { waiting, bytes } = await countWaiting(database, hook.id, most)
+    if (waiting < most && bytes < mostBytes) return
+    const [what, variable] =
+      waiting >= most
+        ? [`${most} deliveries`, 'JETTY_HOOK_WAITING']
+        : [`Deliveries of ${byteSize(bytes)}`, 'JETTY_HOOK_KEPT_BYTES']
+    throw new AppError('busy', `${what} of this hook wait for their run already`, {
+      hint: `Send it again later, or raise ${variable}.`,
       retryAfterSeconds: 60,
     })
   }

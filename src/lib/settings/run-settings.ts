@@ -230,6 +230,14 @@ export const hookSettings = {
     example: '100000',
     schema: wholeNumber(1, 10_000_000),
   }),
+  hookKeptBytes: setting({
+    variable: 'JETTY_HOOK_KEPT_BYTES',
+    description:
+      'Payloads of one hook that are kept: the oldest deliveries are removed first. While payloads of this size wait for their run, further deliveries get 503.',
+    default: '256MiB',
+    example: '1GiB',
+    schema: byteCount(),
+  }),
 }
 
 /** Settings of the activity `script`: how many run at once, and the limits of each. */

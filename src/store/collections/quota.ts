@@ -126,7 +126,9 @@ const measure = change(
    select c.id,
      (select count(*) from runs r where r.collection_id = c.id),
      (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
-       + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
+       + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id)
+       + (select coalesce(sum(d.bytes), 0) from hooks h join hook_deliveries d on d.hook_id = h.id
+          where h.collection_id = c.id),
      (select coalesce(sum(size), 0) from files f where f.collection_id = c.id and f.bucket is null), now()
    from collections c where c.id = $1
    on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
