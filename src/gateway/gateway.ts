@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Environment } from '../engine/environment/environment.ts'
 import { noRetry } from '../http/errors.ts'
+import type { Room } from '../http/input/memory.ts'
 import { unknownMembersOf } from '../http/input/unknown-members.ts'
 import { Reply } from '../http/reply.ts'
 import { warningsHeader } from '../http/warnings.ts'
@@ -29,6 +30,7 @@ import { type AskDeps, makeAsk } from './ask/ask.ts'
 import { headerLabels } from './call-labels.ts'
 import { isCallTask } from './own-workflows.ts'
 import { type AskedBody, type ModelCall, readAsked, readAskedForm, type SaidInPath } from './read-call.ts'
+import { bytesBesideForm } from './read-form.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
@@ -441,17 +443,20 @@ interface RunbookAsked {
   runbookLabels: readonly StartLabel[]
 }
 
+interface SentCall {
+  headers: IncomingHttpHeaders
+  shape: Shape
+  inPath: SaidInPath | undefined
+  /** Reserves memory for more than two copies of the body. */
+  room: Room
+}
+
 export interface Gateway {
   /**
    * Reads what a call asks of a model, of which a path of Google's has said a part. Only the labels of its header for a chat
-   * that asks for a runbook instead. Throws `bad_request`.
+   * that asks for a runbook instead. Throws `bad_request`, and what `room` throws.
    */
-  read(
-    bytes: Buffer,
-    headers: IncomingHttpHeaders,
-    shape: Shape,
-    inPath?: SaidInPath,
-  ): Promise<AskedBody | RunbookAsked>
+  read(bytes: Buffer, sent: SentCall): Promise<AskedBody | RunbookAsked>
   /** Sends a call to the model and returns its answer. Throws when there is none. */
   answer(call: ModelCall): Promise<Reply>
   /** Breaks off the calls that are under way, and resolves once all are on record, or after some seconds. */
@@ -465,9 +470,10 @@ const requireUnpacked = (encoding = 'identity'): void => {
   throw new AppError('unsupported_encoding', message, { hint: 'Send the body uncompressed, without Content-Encoding.' })
 }
 
-const readCall: Gateway['read'] = async (bytes, headers, shape, inPath) => {
+const readCall: Gateway['read'] = async (bytes, { headers, shape, inPath, room }) => {
   requireUnpacked(headers['content-encoding'])
   const labels = headerLabels(headers)
+  if (shapeFacts[shape].isForm) await room(bytesBesideForm(bytes))
   const asked = await doInSlices(
     shapeFacts[shape].isForm ? readAskedForm(bytes, headers['content-type'], shape) : readAsked(bytes, shape, inPath),
   )

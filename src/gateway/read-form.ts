@@ -75,13 +75,30 @@ export function* readForm(bytes: Buffer, type = ''): Pieces<SentForm> {
 const textOf = ({ bytes }: SentForm, { bodyStart, bodyEnd }: FormPart): string =>
   bytes.toString('utf8', bodyStart, bodyEnd)
 
-/** The field as JSON text. A file is a data URI: of base64 no JSON has to be made, which takes 20 ms for 16 MB. */
-function* fieldPieces(form: SentForm, part: FormPart): Pieces<Buffer> {
-  if (part.isFile) {
-    const base64 = form.bytes.toString('base64', part.bodyStart, part.bodyEnd)
+const base64Bytes = (bytes: number): number => 4 * Math.ceil(bytes / 3)
+
+/** Memory that a form takes beside its bytes: its record as JSON, and one copy of that. */
+export const bytesBesideForm = ({ length }: Buffer): number => 2 * base64Bytes(length)
+
+/** Bytes that are written as base64 at once, a multiple of three: 10 ms of work, and no second copy of the file. */
+const base64Step = 3 * 1024 * 1024
+
+/** A file as a data URI in JSON: of base64 no JSON has to be made. */
+function* fileUri({ bytes }: SentForm, { type, bodyStart, bodyEnd }: FormPart): Pieces<Buffer> {
+  const before = `"data:${type};base64,`
+  const uri = Buffer.allocUnsafe(before.length + base64Bytes(bodyEnd - bodyStart) + 1)
+  let at = uri.write(before, 'latin1')
+  for (let start = bodyStart; start < bodyEnd; start += base64Step) {
+    at += uri.write(bytes.toString('base64', start, Math.min(bodyEnd, start + base64Step)), at, 'latin1')
     yield
-    return Buffer.from(`"data:${part.type};base64,${base64}"`, 'latin1')
   }
+  uri.write('"', at, 'latin1')
+  return uri
+}
+
+/** The field as JSON text. */
+function* fieldPieces(form: SentForm, part: FormPart): Pieces<Buffer> {
+  if (part.isFile) return yield* fileUri(form, part)
   const text = textOf(form, part)
   if (part.name === 'stream') return Buffer.from(String(text.trim().toLowerCase() === 'true'))
   if (part.name !== 'jetty') return Buffer.from(JSON.stringify(text))

@@ -63,15 +63,20 @@ const requireToken = async (
   }
 }
 
-const readAdmitted = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<Buffer> => {
+const uncounted: Room = () => undefined
+
+const readAdmitted = async (
+  checks: AccessChecks,
+  options: ScopedBodyOptions,
+): Promise<{ bytes: Buffer; room: Room }> => {
   const { exchange, credentials, maxBytes, roomFor } = options
   const { incoming } = exchange
   if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
   const size = Number(incoming.headers['content-length'])
   if (size > maxBytes) throw bodyTooLarge(maxBytes)
-  if (size <= smallBody) return readBytes(incoming, maxBytes)
-  const identity = await requireToken(checks, options)
-  return readBytes(incoming, maxBytes, roomFor(identity), size)
+  if (size <= smallBody) return { bytes: await readBytes(incoming, maxBytes), room: uncounted }
+  const room = roomFor(await requireToken(checks, options))
+  return { bytes: await readBytes(incoming, maxBytes, room, size), room }
 }
 
 /**
@@ -80,10 +85,10 @@ const readAdmitted = async (checks: AccessChecks, options: ScopedBodyOptions): P
  */
 const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<ScopedBody> => {
   try {
-    const bytes = await readAdmitted(checks, options)
+    const { bytes, room } = await readAdmitted(checks, options)
     if (bytes.length > smallJson) await nextSlice() // many that come at once are read one by one
     const { params, exchange } = options
-    return await options.readBody(bytes, exchange.incoming.headers, { params, target: exchange.target })
+    return await options.readBody(bytes, exchange.incoming.headers, { params, target: exchange.target }, room)
   } catch (problem) {
     await requireToken(checks, options)
     throw problem

@@ -5,7 +5,7 @@ import type { FoundCollection, FoundPlace, FoundTask, Identity } from '../model/
 import type { Warning } from '../model/warning.ts'
 import type { AuditNote } from './audit.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
-import type { CallMemory } from './input/memory.ts'
+import type { CallMemory, Room } from './input/memory.ts'
 import type { ReceivedFile } from './input/multipart.ts'
 import type { Reply } from './reply.ts'
 
@@ -100,11 +100,12 @@ export interface SentPath {
   target: string
 }
 
-/** Reads the bytes of a body as they came, before the call is admitted. */
+/** Reads the bytes of a body as they came, before the call is admitted. `room` is for more than two copies of them. */
 export type ReadScopedBody<Body extends ScopedBody> = (
   bytes: Buffer,
   headers: IncomingHttpHeaders,
   path: SentPath,
+  room: Room,
 ) => Promise<Body>
 
 /** What a route decides before a body is read. */

@@ -18,6 +18,7 @@ import {
   transcriptionCallSchema,
 } from '../../model/gateway/gateway-call.ts'
 import { routableModelSchema, routableModelsSchema } from '../../model/gateway/routable-model.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
 
 const query = z.object({
   collection: z
@@ -232,6 +233,22 @@ export const gatewayContract = {
     errorBody: 'google',
     googleKey: true,
   }),
+}
+
+/** The kind of call of each operation; that of Google's is said by the end of its path. */
+export const operationShapes: Record<Exclude<keyof typeof gatewayContract, 'generateContent'>, Shape> = {
+  createChatCompletion: 'chat',
+  createCompletion: 'completions',
+  createModeration: 'moderations',
+  rerank: 'rerank',
+  createSpeech: 'speech',
+  createTranscription: 'transcriptions',
+  createTranslation: 'translations',
+  createEmbeddings: 'embeddings',
+  createImages: 'images',
+  createResponse: 'responses',
+  createMessage: 'messages',
+  countMessageTokens: 'message_tokens',
 }
 
 export const realtimeContract = {

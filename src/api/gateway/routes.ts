@@ -20,7 +20,7 @@ import { makeSettingsReader } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
 import { readSent, type SentChat } from '../runbook-chat/read.ts'
-import { gatewayContract, realtimeContract, routableModelsContract } from './contract.ts'
+import { gatewayContract, operationShapes, realtimeContract, routableModelsContract } from './contract.ts'
 
 interface RoutableModelsDeps {
   database: Database
@@ -83,21 +83,6 @@ interface GatewayRoutesDeps {
   runbookChat(call: ScopedCall<SentChat>): Promise<Reply>
 }
 
-const shapes: Record<Exclude<keyof typeof gatewayContract, 'generateContent'>, Shape> = {
-  createChatCompletion: 'chat',
-  createCompletion: 'completions',
-  createModeration: 'moderations',
-  rerank: 'rerank',
-  createSpeech: 'speech',
-  createTranscription: 'transcriptions',
-  createTranslation: 'translations',
-  createEmbeddings: 'embeddings',
-  createImages: 'images',
-  createResponse: 'responses',
-  createMessage: 'messages',
-  countMessageTokens: 'message_tokens',
-}
-
 /** Tells whether a call is a chat with a runbook: its body has `sent`, that of every other call `asked`. */
 const isForRunbook = (call: ScopedCall<ScopedBody>): call is ScopedCall<SentChat> => 'sent' in call.body
 
@@ -135,10 +120,10 @@ const realtimeRoutes = (): Route[] =>
 export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] => [
   ...realtimeRoutes(),
   ...Object.entries(gatewayContract).map(([operation, endpoint]) => {
-    const read: ReadScopedBody<ScopedBody> = async (bytes, headers, path) => {
+    const read: ReadScopedBody<ScopedBody> = async (bytes, headers, path, room) => {
       const inPath = operation === 'generateContent' ? googleCallOf(path) : undefined
-      const shape = inPath?.shape ?? shapes[operation as keyof typeof shapes]
-      const body = await gateway.read(bytes, headers, shape, inPath)
+      const shape = inPath?.shape ?? operationShapes[operation as keyof typeof operationShapes]
+      const body = await gateway.read(bytes, { headers, shape, inPath, room })
       return 'runbookLabels' in body
         ? readSent(bytes, headers['x-jetty-collection']?.toString(), body.runbookLabels)
         : body
