@@ -117,6 +117,13 @@ describe('a transcription', () => {
     expect((await bytesAt(run.init_params.file)).equals(sound)).toBe(true)
     const { outputs } = run.steps.completion
     expect(outputs).toMatchObject({ text: 'Hello there', usage: { prompt_tokens: 14, completion_tokens: 5 } })
+    // No activity takes a file to a model: a rerun would do nothing, and says so.
+    const id = response.headers.get('x-jetty-trajectory-id')
+    const again = await gateway.jetty.call('POST', `/api/v1/trajectory/acme/_transcriptions/${id}/rerun`, {})
+    expect([again.status, JSON.stringify(again.body)]).toEqual([
+      422,
+      expect.stringContaining('Make the call again: POST /v1/audio/transcriptions with the init_params'),
+    ])
   })
 
   it('is streamed', async () => {
@@ -220,6 +227,48 @@ describe('a transcription', () => {
     expect(answer.status).toBe(status)
     expect(await answer.json()).toMatchObject({ error: { message: expect.stringMatching(new RegExp(words, 'i')) } })
     expect(gateway.openAi.asked).toEqual([])
+  })
+})
+
+describe('the memory of a form', () => {
+  const megabytes = (count: number) => wav(count * 1024 * 1024)
+
+  it('has room for its record as JSON: a form that would take more than there is is refused', async () => {
+    const small = await startGateway({ JETTY_IN_FLIGHT_BYTES: '16MiB', JETTY_MAX_BODY_BYTES: '8MiB' })
+    try {
+      const transcribe = async (sound: Buffer) => {
+        const form = new FormData()
+        form.set('model', 'whisper-1')
+        form.set('file', new Blob([sound], { type: 'audio/wav' }), 'speech.wav')
+        const headers = { authorization: `Bearer ${small.key}` }
+        const answer = await fetch(`${small.jetty.url}/v1/audio/transcriptions`, {
+          method: 'POST',
+          headers,
+          body: form,
+        })
+        return { status: answer.status, body: await answer.json() }
+      }
+      // Two copies of its bytes would fit. Its JSON is a third larger, and there are two copies of that as well.
+      expect(await transcribe(megabytes(4))).toMatchObject({
+        status: 413,
+        body: { error: { code: 'too_large' } },
+      })
+      expect(small.openAi.asked).toEqual([])
+      const chat = await fetch(`${small.jetty.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${small.key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'x'.repeat(4_000_000) }] }),
+      })
+      expect(chat.status).toBe(200)
+      await chat.text()
+      // What it took is given back with its answer.
+      for (const _ of [1, 2, 3]) {
+        small.openAi.script({ body: { text: 'Hello' } })
+        expect(await transcribe(megabytes(2))).toEqual({ status: 200, body: { text: 'Hello' } })
+      }
+    } finally {
+      await small.close()
+    }
   })
 })
 

@@ -145,6 +145,24 @@ describe('reranking', () => {
   })
 })
 
+it.each([
+  ['_moderations', '/v1/moderations', 'POST /v1/moderations with the init_params'],
+  ['checks', '/v1/moderations', 'ask the gateway with the init_params'],
+  ['_rerank', '/v1/rerank', 'POST /v1/rerank with the init_params'],
+])('the record of a call under %s is not run again, which says how the call is made again', async (task, path, how) => {
+  gateway.openAi.script({ body: { id: 'modr-1', model: 'omni-moderation-latest', results: [] } })
+  const named = task.startsWith('_') ? {} : { jetty: { task } }
+  const asked = { model: 'rerank-v3.5', query: 'q', documents: ['a'] }
+  const answer = await post(path, { ...(path === '/v1/rerank' ? asked : { input: 'Hello' }), ...named })
+  expect([answer.status, await answer.json()]).toEqual([200, expect.anything()])
+  await gateway.recorded(task, answer.headers)
+  const address = `/api/v1/trajectory/acme/${task}/${answer.headers.get('x-jetty-trajectory-id')}/rerun`
+  for (const body of [{}, { mode: 'replay' }]) {
+    const again = await gateway.jetty.call('POST', address, body)
+    expect([again.status, JSON.stringify(again.body)]).toEqual([422, expect.stringContaining(how)])
+  }
+})
+
 it('realtime is refused in words, as a request and as a WebSocket', async () => {
   const upgrade = {
     connection: 'Upgrade',

@@ -1,11 +1,15 @@
 import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
+import { callTask, callWithoutActivity, findOwnTask, getOwnTask } from '../../model/runs/own-tasks.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { type TakeMemory, withInitParams } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
+import { definitionHash } from '../../store/tasks/tasks.ts'
+import { gatewayContract, operationShapes } from '../gateway/contract.ts'
 
 /** Options of a rerun. */
 export interface RerunOptions {
@@ -49,11 +53,38 @@ export const rerunRequest = async (
   }
 }
 
-const checkAskable = (source: RunRow, { mode, from_step: fromStep }: RerunOptions): void => {
+/** Where a client makes calls of a shape. */
+const pathOfCalls = (shape: Shape): string => {
+  const [operation] = Object.entries(operationShapes).find(([, other]) => other === shape) ?? ['generateContent']
+  return gatewayContract[operation as keyof typeof gatewayContract].path
+}
+
+/** Definition of recorded calls that no activity can make: it has no steps. */
+const withoutSteps = definitionHash(getOwnTask(callTask('moderations')).workflow)
+
+/** Says how to make a recorded call again that no step can make; undefined for any other run. */
+const callToMake = ({ name, version }: RunRow, { version: wanted }: RerunOptions): string | undefined => {
+  const task = name.slice(name.indexOf('/') + 1)
+  const shape = callWithoutActivity(task)
+  if (shape !== undefined) return `POST ${pathOfCalls(shape)}`
+  // A call of the gateway that named a task of its own.
+  return wanted === 'same' && version === withoutSteps && !findOwnTask(task) ? 'ask the gateway' : undefined
+}
+
+const checkAskable = (source: RunRow, options: RerunOptions): void => {
+  const { mode, from_step: fromStep } = options
   if (source.ingested) {
     throw invalidField(
       ['path', 'trajectory_id'],
       `Run ${source.trajectory_id} was ingested from elsewhere, so there is nothing to execute`,
+    )
+  }
+  const call = callToMake(source, options)
+  if (call !== undefined) {
+    throw invalidField(
+      ['path', 'trajectory_id'],
+      `Run ${source.trajectory_id} is the record of a call that no step can make. Make the call again: ${call} with the init_params of the record`,
+      'not_supported',
     )
   }
   if (mode !== 'replay') return

@@ -30,6 +30,10 @@ const callSteps: Partial<Record<Shape, Record<string, string>>> = {
   gemini: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.contents' },
 }
 
+/** The shape of calls that are recorded under a task, where no activity can make such a call again. */
+export const callWithoutActivity = (task: string): Shape | undefined =>
+  shapes.find((shape) => callTask(shape) === task.toLowerCase() && !callSteps[shape])
+
 const callWorkflow = (shape: Shape): string => {
   const config = callSteps[shape]
   if (!config) return noWorkflow
