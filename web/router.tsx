@@ -157,6 +157,8 @@ const lineage = createRoute({
 const collectionSettings = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/settings/$section',
+  validateSearch: ({ hook }): { hook?: string } =>
+    firstOf(hook) === undefined ? {} : { hook: firstOf(hook) as string },
   component: page(() => import('./pages/settings/collection.tsx'), 'CollectionSettingsPage'),
 })
 

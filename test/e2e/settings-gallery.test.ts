@@ -30,7 +30,7 @@ afterAll(async () => {
 })
 
 /** All states take minutes: in `npm test` those are looked at that have the most in them. */
-const few = ['keys', 'environment-paste', 'webhooks', 'server-health', 'server-providers']
+const few = ['keys', 'environment-paste', 'hooks', 'hooks-new', 'webhooks', 'server-health', 'server-providers']
 const shown = settingsFixtures.filter(
   ({ name }) => isWhole || process.env.TEST_SHOTS !== undefined || few.includes(name),
 )

@@ -19,6 +19,11 @@ it.each([
   ],
   ['a routine without a name', withParams({}, 4), { kind: 'routine', text: 'a routine' }],
   [
+    'a hook',
+    withParams({ hook: { name: 'push', delivery: 7, id: 'd-1', event: 'push' } }),
+    { kind: 'hook', text: 'hook push', hook: 'push' },
+  ],
+  [
     'a re-run',
     withParams({ rerun: { of: '1', task: 'acme/u' } }),
     { kind: 'rerun', text: 're-run', from: { task: 'u', id: '1' } },

@@ -13,12 +13,14 @@ interface RunFacts {
 
 /** Why a run exists. */
 interface Origin {
-  kind: 'routine' | 'rerun' | 'replay' | 'parent' | 'person'
+  kind: 'routine' | 'hook' | 'rerun' | 'replay' | 'parent' | 'person'
   text: string
   /** The run that it comes from. */
   from?: { task: string; id: string }
   /** Name of the routine. */
   routine?: string
+  /** Name of the hook. */
+  hook?: string
 }
 
 const record = (value: unknown): Record<string, unknown> | undefined => (isObject(value) ? value : undefined)
@@ -51,6 +53,8 @@ export const originOfRun = (run: Omit<RunFacts, 'collection' | 'trajectory_id'>)
     const name = textOf(record(params.routine)?.name)
     return name === undefined ? made('routine', 'a routine') : { ...made('routine', `routine ${name}`), routine: name }
   }
+  const hook = textOf(record(params.hook)?.name)
+  if (hook !== undefined) return { ...made('hook', `hook ${hook}`), hook }
   return made('person', run.author)
 }
 

@@ -15,6 +15,7 @@ const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
   retention: lazyPart(() => import('./retention/page.tsx')),
   storage: lazyPart(() => import('./storage/page.tsx')),
   calls: lazyPart(() => import('./limits/calls.tsx')),
+  hooks: lazyPart(() => import('./hooks/page.tsx')),
   webhooks: lazyPart(() => import('./webhooks/page.tsx')),
   trial: lazyPart(() => import('./trial/page.tsx')),
   audit: lazyPart(() => import('./audit/page.tsx')),

@@ -7,6 +7,7 @@ export const collectionSections = [
   ['retention', 'Retention'],
   ['storage', 'Storage'],
   ['calls', 'Calls and network'],
+  ['hooks', 'Hooks'],
   ['webhooks', 'Webhooks'],
   ['trial', 'Trial'],
   ['audit', 'Audit'],

@@ -17,6 +17,7 @@ const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps
   definition: lazyPart(() => import('./definition/page.tsx')),
   versions: lazyPart(() => import('./versions/page.tsx')),
   routines: lazyPart(() => import('./routines/page.tsx')),
+  hooks: lazyPart(() => import('./hooks/page.tsx')),
   batches: lazyPart(() => import('./batches/page.tsx')),
   evaluations: lazyPart(() => import('./evaluations/page.tsx')),
   stats: lazyPart(() => import('./stats/page.tsx')),

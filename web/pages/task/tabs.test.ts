@@ -31,6 +31,10 @@ test.each([
     { tab: 'routines', routine: 'nightly' },
     { tab: 'routines', routine: 'nightly' },
   ],
+  [
+    { tab: 'hooks', hook: 'push', routine: 'nightly' },
+    { tab: 'hooks', hook: 'push' },
+  ],
 ])('%j is read as %j', (search, read) => {
   expect(taskSearch(search)).toEqual(read)
 })

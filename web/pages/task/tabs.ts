@@ -6,6 +6,7 @@ export const taskTabs = [
   ['definition', 'Definition'],
   ['versions', 'Versions'],
   ['routines', 'Routines'],
+  ['hooks', 'Hooks'],
   ['batches', 'Batches'],
   ['evaluations', 'Evaluations'],
   ['stats', 'Statistics'],
@@ -20,6 +21,7 @@ interface TaskSearch {
   tab?: TaskTab
   version?: number
   routine?: string
+  hook?: string
   batch?: string
   evaluation?: string
   /** With the definition: the failed run that is to be mended, and its step. */
@@ -31,11 +33,12 @@ interface TaskSearch {
 export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
   const tab = readTaskTab(search.tab)
   const version = Number(search.version)
-  const { routine, batch, evaluation, mends, from } = search
+  const { routine, hook, batch, evaluation, mends, from } = search
   return {
     ...(tab === 'runs' ? {} : { tab }),
     ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
     ...(tab === 'routines' && typeof routine === 'string' && routine !== '' ? { routine } : {}),
+    ...(tab === 'hooks' && typeof hook === 'string' && hook !== '' ? { hook } : {}),
     ...(tab === 'batches' && typeof batch === 'string' && batch !== '' ? { batch } : {}),
     ...(tab === 'definition' && typeof mends === 'string' && mends !== '' ? { mends } : {}),
     ...(tab === 'definition' && typeof from === 'string' && from !== '' ? { from } : {}),

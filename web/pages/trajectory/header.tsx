@@ -286,6 +286,15 @@ const Facts = ({ run }: { run: Run }) => {
             >
               {trigger.text}
             </Link>
+          ) : trigger.hook !== undefined ? (
+            <Link
+              to="/$collection/$task"
+              params={{ collection: run.collection, task: run.task }}
+              search={{ tab: 'hooks', hook: trigger.hook }}
+              className="text-accent hover:underline"
+            >
+              {trigger.text}
+            </Link>
           ) : (
             trigger.text
           )}

@@ -71,6 +71,7 @@ const parts = [
   ['retention', 'Retention'],
   ['storage', 'Storage'],
   ['calls', 'Calls and network'],
+  ['hooks', 'Hooks'],
   ['webhooks', 'Webhooks'],
   ['trial', 'Trial'],
   ['audit', 'Audit'],

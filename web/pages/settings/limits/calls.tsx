@@ -1,5 +1,6 @@
 import { Problem } from '../../../parts/problem.tsx'
 import { type CollectionPlace, CommandLines, SettingsHeading } from '../frame.tsx'
+import { Deployments } from './deployments.tsx'
 import type { SettingField } from './setting-fields.ts'
 import { SettingsForm } from './settings-form.tsx'
 import { useSettings } from './settings-query.ts'
@@ -59,6 +60,7 @@ const CallsPage = ({ collection }: CollectionPlace) => {
       </SettingsHeading>
       {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
       {settings.data && <SettingsForm collection={collection} read={settings.data} fields={fields} />}
+      {settings.data && <Deployments collection={collection} read={settings.data} />}
       <CommandLines lines={[`jetty api updateCollectionSettings collection=${collection} cache_calls=true`]} />
     </>
   )
