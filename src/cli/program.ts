@@ -28,6 +28,7 @@ import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerDoctor, registerServe, registerStatus, registerStop } from './commands/serve.ts'
 import { registerSkills } from './commands/skills.ts'
+import { registerStats } from './commands/stats.ts'
 import { registerStorage } from './commands/storage.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
@@ -67,7 +68,10 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ],
   [
     'Improve:',
-    [registerDiff, registerEval, registerLabels, registerReplay, registerTraces, registerDatasets, registerEstimate],
+    [
+      ...[registerDiff, registerEval, registerLabels, registerReplay, registerStats, registerTraces],
+      ...[registerDatasets, registerEstimate],
+    ],
   ],
   [
     'Operate:',

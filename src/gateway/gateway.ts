@@ -31,7 +31,7 @@ import { headerLabels } from './call-labels.ts'
 import { isCallTask } from './own-workflows.ts'
 import { type AskedBody, type ModelCall, readAsked, readAskedForm, type SaidInPath } from './read-call.ts'
 import { bytesBesideForm } from './read-form.ts'
-import type { FinishedCall } from './record/finished-call.ts'
+import { type FinishedCall, scrubbedLabels } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
 import { calledModel } from './record/spent.ts'
@@ -382,13 +382,15 @@ interface KeepDeps {
 
 /** Makes the function that records a call that has ended, keeps its answer for the cache, and ends its trial. */
 const makeKeep = ({ recorder, spend, cache, lending }: KeepDeps): Keep => {
-  /** The cost of a call without a record still counts towards a budget. */
+  /** The cost of a call without a record still counts towards a budget, and towards the totals of its labels. */
   const leaveUnrecorded = async (call: FinishedCall): Promise<'off'> => {
-    const { usd, tokens } = call.isBudgeted ? await spentUnrecorded(call) : { usd: null, tokens: null }
+    const labels = scrubbedLabels(call) ?? []
+    const isCounted = call.isBudgeted || labels.length > 0
+    const { usd, tokens } = isCounted ? await spentUnrecorded(call) : { usd: null, tokens: null }
     const { collectionId } = call.place
     const hasCost = usd !== null || tokens !== null
     // A database that went away meanwhile is no reason to take the answer back.
-    const cost = { collectionId, taskId: 0, model: calledModel(call), runKey: null, usd, tokens: tokens ?? 0 }
+    const cost = { collectionId, taskId: 0, model: calledModel(call), runKey: null, usd, tokens: tokens ?? 0, labels }
     if (hasCost) await inTime(spend(cost)).catch(() => {})
     return 'off'
   }

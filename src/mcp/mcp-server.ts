@@ -290,8 +290,10 @@ const inputSchema = ({ input }: Tool): ToolDescription['inputSchema'] => {
     unrepresentable: 'any',
     reused: 'inline',
     override: ({ jsonSchema }) => {
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+      // A refused call states bounds and patterns.
+      delete jsonSchema.minimum
+      delete jsonSchema.maximum
+      delete jsonSchema.pattern
       delete jsonSchema.minLength
       delete jsonSchema.maxLength
       delete jsonSchema.propertyNames

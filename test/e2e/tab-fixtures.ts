@@ -157,13 +157,13 @@ const stats = (): Fixture => {
     ...figures(day),
   }))
   const window = { collection, from: '2026-10-30', to: '2026-11-28' }
-  const byDay: DailyStats = { ...window, by: 'day', rows, totals: figures(0) }
+  const byDay: DailyStats = { ...window, label: null, by: 'day', rows, totals: figures(0) }
   const models = ['anthropic/claude-sonnet-4-6', 'openai/gpt-5.5'].map((key, at) => ({
     key,
     ...figures(at),
     runs: null,
   }))
-  const byModel: DailyStats = { ...window, by: 'model', rows: models, totals: figures(0) }
+  const byModel: DailyStats = { ...window, label: null, by: 'model', rows: models, totals: figures(0) }
   return pageOf(task, '?tab=stats', {
     [`GET /api/v1/db/stats/${collection}/${task}`]: {
       ...{ collection, task, name: `${collection}/${task}`, total: 1_480, total_runs: 1_480, completed: 1_400 },

@@ -56,7 +56,13 @@ export const statsContract = {
       task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
       from: momentSchema.optional().describe('The first day (UTC); default: 29 days before `to`.'),
       to: momentSchema.optional().describe('The last day (UTC), included; default: today.'),
-      by: z.enum(['day', 'model', 'task']).default('day').describe('By what the rows are grouped.'),
+      by: z.enum(['day', 'model', 'task', 'label']).default('day').describe('By what the rows are grouped.'),
+      label: textSchema
+        .max(1000)
+        .optional()
+        .describe(
+          'Only cost, tokens and calls with this label, by day: `user`, `session` or a key of the setting `label_totals`, or one value, such as `user:u-17`. With `by=label`: the key by whose values rows are grouped.',
+        ),
     }),
     response: dailyStatsSchema,
   }),

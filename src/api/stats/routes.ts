@@ -9,11 +9,12 @@ import type { Queries } from '../../store/database/database.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import {
   type CallsOfGroup,
+  type CountedLabel,
   type EndedRuns,
   endedRunsBy,
+  labelledUsageBy,
   labelTotals,
   percentileOf,
-  type StatsGroup,
   type StatsWindow,
   type StepTotals,
   stepTotals,
@@ -58,7 +59,11 @@ const figuresOf = (ended: EndedRuns | undefined, usage: CallsOfGroup | undefined
   }
 }
 
-const rowsBy = async (database: Queries, by: StatsGroup, window: StatsWindow): Promise<DailyStats['rows']> => {
+const rowsBy = async (
+  database: Queries,
+  by: 'day' | 'model' | 'task',
+  window: StatsWindow,
+): Promise<DailyStats['rows']> => {
   const [runs, usage] = await Promise.all([
     by === 'model' ? [] : endedRunsBy(database, by, window),
     usageBy(database, by, window),
@@ -69,17 +74,58 @@ const rowsBy = async (database: Queries, by: StatsGroup, window: StatsWindow): P
   return keys.map((key) => ({ key, ...figuresOf(ended.get(key), used.get(key), by !== 'model') }))
 }
 
+const labelFault = (message: string) => invalidField(['query', 'label'], message)
+
+/** The label of a query. Throws where its use is not kept. */
+const countedLabel = (collection: FoundCollection, { by, label = '', task }: Query): CountedLabel => {
+  const end = label.indexOf(':')
+  const key = end < 0 ? label : label.slice(0, end)
+  const keys = ['user', 'session', ...(collection.settings?.label_totals ?? [])]
+  // A key of the setting may have a colon.
+  const whole = keys.find((one) => one === label || label.startsWith(`${one}:`)) ?? key
+  if (!keys.includes(whole)) {
+    throw labelFault(`Expected a key that is counted: ${keys.join(', ')}. The setting label_totals adds others`)
+  }
+  const value = label === whole ? undefined : label.slice(whole.length + 1)
+  if (by === 'model' || by === 'task' || task.length > 0) {
+    throw labelFault('Sums of labels are kept by day alone, not by task or model')
+  }
+  if (by === 'label' && value !== undefined)
+    throw labelFault('Expected a key without a value, by whose values to group')
+  return { key: whole, value }
+}
+
+const labelStats = async (database: Queries, collection: FoundCollection, query: Query): Promise<DailyStats> => {
+  const days = windowOf(query)
+  const label = countedLabel(collection, query)
+  const window = { collectionId: collection.id, taskIds: undefined, ...days }
+  const [rows, [all]] = await Promise.all([
+    labelledUsageBy(database, query.by === 'label' ? 'label' : 'day', window, label),
+    labelledUsageBy(database, 'all', window, label),
+  ])
+  return {
+    collection: collection.name,
+    ...days,
+    label: query.label ?? null,
+    by: query.by,
+    rows: rows.map((row) => ({ key: row.key, ...figuresOf(undefined, row, false) })),
+    totals: figuresOf(undefined, all, false),
+  }
+}
+
 /** Statistics of a collection, or of some of its tasks, over days. */
 const dailyStats = async (database: Queries, collection: FoundCollection, query: Query): Promise<DailyStats> => {
+  const { by } = query
+  if (by === 'label' || query.label !== undefined) return labelStats(database, collection, query)
   const days = windowOf(query)
   const taskIds = await listedTaskIds(database, collection, query.task)
   const window = { collectionId: collection.id, taskIds, ...days }
   const [rows, [ended], [usage]] = await Promise.all([
-    rowsBy(database, query.by, window),
+    rowsBy(database, by, window),
     endedRunsBy(database, 'all', window),
     usageBy(database, 'all', window),
   ])
-  return { collection: collection.name, ...days, by: query.by, rows, totals: figuresOf(ended, usage) }
+  return { collection: collection.name, ...days, label: null, by, rows, totals: figuresOf(ended, usage) }
 }
 
 interface StatsDeps {

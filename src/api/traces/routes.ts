@@ -218,6 +218,7 @@ export const tracesRoutes = ({ database, quota, environmentOf, models, engine, s
       collection: { id: collection.id, name: collection.name },
       author: authorOf(identity),
       recordedBy: recordedBy(identity),
+      countedKeys: ['user', 'session', ...(collection.settings?.label_totals ?? [])],
       mostLabels: settings.maxLabelsPerRun,
     }
     const keep = async (traces: readonly ObservedTrace[]): Promise<void> => {

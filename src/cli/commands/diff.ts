@@ -6,7 +6,7 @@ import { exitCodes } from '../exit.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { parseRun, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import { duration, safe } from '../show/output.ts'
+import { dollars, duration, safe } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
 
 /** `jetty diff`. */
@@ -90,8 +90,6 @@ const linesOf = ({ status, error, duration: took, cost }: Common): string[] => [
   ...(took ? [pc.dim(`  duration  ${duration(took.left)} → ${duration(took.right)}`)] : []),
   ...(cost ? [pc.dim(`  cost  ${dollars(cost.left)} → ${dollars(cost.right)}`)] : []),
 ]
-
-const dollars = (cost: number | null): string => (cost === null ? '-' : `$${Number(cost.toPrecision(4))}`)
 
 const line = (name: string, left: string | null, right: string | null): string =>
   `  ${name}  ${pc.red(safe(left ?? '-'))} → ${pc.green(safe(right ?? '-'))}`

@@ -101,6 +101,9 @@ export const duration = (seconds: number | null | undefined): string => {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** For example `$0.0123`; a dash when unknown. */
+export const dollars = (usd: number | null): string => (usd === null ? '-' : `$${Number(usd.toPrecision(4))}`)
+
 /** For example `1 call`, `1,234 tokens`. */
 export const quantity = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`

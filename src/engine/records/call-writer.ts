@@ -27,6 +27,10 @@ kept as (
 const labelsOfCalls = `join c using (id) cross join
   rows from (json_to_recordset(c.labels) as (key text, value text)) with ordinality u(key, value, at)`
 
+const useOfCalls = `union all
+  select l.collection_id, l.key, l.value, (c.ended_at at time zone 'UTC')::date, c.usd, c.tokens, 1, 0
+  from labelled l join c on c.id = l.run_id where c.usd is not null or c.tokens is not null`
+
 /**
  * Records ended calls (`$2`, a JSON array of their lines), each as a run with one step, with their counts, totals and
  * spending. No other process writes these runs, so no lease guards them. Skips a call whose task is gone, one that exists
@@ -66,7 +70,7 @@ spent as (
   from new_runs n join c on c.id = n.id where c.usd is not null or c.tokens is not null group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (collection_id, day, task_id, model, shard) do update
-    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens, calls = p.calls + excluded.calls)${withMore ? `${keepFiles},\n${labelNewRuns(labelsOfCalls)}` : ''}
+    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens, calls = p.calls + excluded.calls)${withMore ? `${keepFiles},\n${labelNewRuns(labelsOfCalls, useOfCalls)}` : ''}
 select id from new_runs`
 
 /**

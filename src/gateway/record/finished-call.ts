@@ -54,3 +54,7 @@ export interface FinishedCall {
   firstByteMs: number | null
   endedMs: number
 }
+
+/** The labels of a call without secrets; undefined if it has none. */
+export const scrubbedLabels = ({ labels, scrub }: Pick<FinishedCall, 'labels' | 'scrub'>): StartLabel[] | undefined =>
+  labels?.map(({ key, value }) => ({ key: scrub.text(key), value: scrub.text(value) }))

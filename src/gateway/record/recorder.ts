@@ -24,7 +24,7 @@ import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/tasks.ts'
 import { workflows } from '../own-workflows.ts'
 import { upstreamBody } from '../read-call.ts'
-import type { FinishedCall } from './finished-call.ts'
+import { type FinishedCall, scrubbedLabels } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
 import { recordedAnswer } from './recorded-answer.ts'
 import { calledModel } from './spent.ts'
@@ -228,7 +228,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       definition: workflow.hash,
       workflow: workflow.text,
       author: call.author,
-      labels: call.labels?.map(({ key, value }) => ({ key: call.scrub.text(key), value: call.scrub.text(value) })),
+      labels: scrubbedLabels(call),
       trace: call.trace,
       environmentId: call.place.environmentId,
       status: call.status,

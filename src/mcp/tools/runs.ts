@@ -3,7 +3,7 @@ import { contract } from '../../api/contract.ts'
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import { collectionRunFilterFields } from '../../model/runs/run-filter.ts'
-import { outsideWaits, runTriggers } from '../../model/runs/run-lists.ts'
+import { outsideWaits, runSorts, runTriggers } from '../../model/runs/run-lists.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { endpointTool } from '../endpoint-tool.ts'
 import { explainRun, explanationSchema } from '../explain-run.ts'
@@ -53,6 +53,8 @@ export const runTools = [
         .describe('Only open runs that wait for a person, or an event.'),
       created_after: moment,
       created_before: moment,
+      sort: z.enum(runSorts).optional().describe('duration and cost list ended runs alone.'),
+      cursor: z.string().optional().describe('`cursor` of the page before.'),
     },
     defaults: { limit: 10 },
     show: ({ runs, has_more, next_cursor }: RunPage) => ({
@@ -118,6 +120,18 @@ export const runTools = [
       'Shows what runs of a task, a batch or an evaluation would cost and take, with an interval, from recorded runs. Starts nothing. Call it before many runs.',
     operation: 'estimateTask',
     takes: ['collection', 'task', 'count', 'dataset', 'split', 'max_concurrency'],
+  }),
+  endpointTool({
+    name: 'get-costs',
+    title: 'Get costs',
+    description: 'Shows runs, cost and tokens by day, model or task, or by label: label=user has a row for each user.',
+    operation: 'getCollectionStats',
+    takes: ['collection', 'by', 'label', 'from'],
+    simpler: {
+      by: z.string().optional().describe('day, model, task or label.'),
+      label: z.string().optional().describe('user, or user:u-17 for one.'),
+      from: z.string().optional().describe('First day.'),
+    },
   }),
   endpointTool({
     name: 'add-label',

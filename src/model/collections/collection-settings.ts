@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { labelNameSchema } from '../runs/label.ts'
+import { defaultLabelValuesPerDay, labelNameSchema, mostCountedLabels, otherLabelValue } from '../runs/label.ts'
 import { mostPlacementLabels } from '../runs/placement.ts'
 import { isWebAddress } from '../web-address.ts'
 import { noticeFormats, noticeStatuses } from '../webhook.ts'
@@ -132,6 +132,27 @@ const table = {
       .nullable()
       .describe(
         'Labels of gateway calls, each with the members of the request that may have its value: `user`, `safety_identifier`, `prompt_cache_key` and `metadata.<name>`. The first one that is there counts, unless the call names the label itself. null: none.',
+      ),
+  ),
+  label_totals: bound(
+    'fixed',
+    z
+      .array(labelNameSchema)
+      .max(mostCountedLabels)
+      .nullable()
+      .describe(
+        'Keys of labels by which cost, tokens and calls of a day are summed up, beside `user` and `session`: calls count from now on. null: none.',
+      ),
+  ),
+  label_values_per_day: bound(
+    'at_most',
+    z
+      .int()
+      .min(1)
+      .max(100_000)
+      .nullable()
+      .describe(
+        `Values of a label that have sums of their own in a day; further ones are summed up as \`${otherLabelValue}\`. null: ${defaultLabelValuesPerDay}.`,
       ),
   ),
   fallback_models: bound(

@@ -4,6 +4,13 @@ import { timestampSchema } from '../names.ts'
 const longestLabelName = 200
 const largestLabelValueBytes = 8 * 1024
 
+/** Label keys that a collection counts beside `user` and `session`. */
+export const mostCountedLabels = 4
+/** Values of a label that are counted in a day by themselves, unless the collection sets another number. */
+export const defaultLabelValuesPerDay = 10_000
+/** What further values of a day are counted under. */
+export const otherLabelValue = '(other)'
+
 const encoder = new TextEncoder()
 
 /** Text that Postgres stores unchanged: without NUL and lone surrogates. */

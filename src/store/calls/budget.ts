@@ -2,8 +2,10 @@ import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { StartLabel } from '../../model/runs/label.ts'
 import type { Queries } from '../database/database.ts'
 import { bigint, change, float, listsOf, orNull, query, queryRow, text } from '../database/table.ts'
+import { keepLabelDays, lineOf } from '../runs/label-totals.ts'
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */
@@ -38,6 +40,8 @@ export interface CallCost {
   runKey: string | null
   usd: number | null
   tokens: number
+  /** Labels of a call without a run. Those of a run, or of the nearest run above it, are looked up. */
+  labels?: readonly StartLabel[]
 }
 
 const modelCharacters = 200
@@ -52,7 +56,13 @@ const spend = change(
   'spend_on_calls',
   `with u as materialized (
          select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::text[])
-           u(collection_id, run_id, usd, tokens, task_id, model)),
+           with ordinality u(collection_id, run_id, usd, tokens, task_id, model, at)),
+       named as (
+         select distinct on (u.at, l.key) u.*, l.key, l.value
+         from u cross join lateral (
+           select key, value, run_id, number from labels where run_id = any(${lineOf('u.run_id')}) offset 0) l
+         order by u.at, l.key, length(l.run_id) desc, l.number),
+       given as (select u.*, l.key, l.value from json_to_recordset($8::json) l(at int, key text, value text) join u using (at)),
        spent as (
          insert into run_spending as s (run_id, usd, tokens)
          select run_id, sum(usd), sum(tokens) from u where run_id is not null group by 1 order by 1
@@ -62,7 +72,11 @@ const spend = change(
        late as materialized (
          select r.id, spent.usd from spent join runs r on r.id = spent.run_id
          where r.ended_at is not null order by r.id for no key update of r),
-       corrected as (update runs r set cost_usd = late.usd from late where r.id = late.id)
+       corrected as (update runs r set cost_usd = late.usd from late where r.id = late.id),
+       ${keepLabelDays(`(
+         select collection_id, key, value, (now() at time zone 'utc')::date as day, usd, tokens, 1 as calls, 0 as runs from (
+           select collection_id, key, value, usd, tokens from named
+           union all select collection_id, key, value, usd, tokens from given) labelled)`)}
        insert into spending as s (collection_id, day, task_id, model, shard, usd, tokens, calls)
        select collection_id, (now() at time zone 'utc')::date, task_id, model collate "C", $1::smallint,
          coalesce(sum(usd), 0), sum(tokens), count(*)
@@ -75,6 +89,7 @@ const spend = change(
     costs.map((one) => Math.round(one.tokens)),
     costs.map((one) => one.taskId),
     costs.map((one) => countedModel(one.model)),
+    JSON.stringify(costs.flatMap(({ labels = [] }, at) => labels.map((label) => ({ ...label, at: at + 1 })))),
   ],
 )
 

@@ -114,7 +114,8 @@ const removeKeysOfNothing = change(
 )
 const removeSpending = change(
   'remove_spending',
-  'delete from spending where collection_id = $1',
+  `with d as (delete from label_days where collection_id = $1), v as (delete from label_values where collection_id = $1)
+   delete from spending where collection_id = $1`,
   (collectionId: number) => [collectionId],
 )
 const endDeletion = change(

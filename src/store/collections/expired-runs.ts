@@ -1,9 +1,9 @@
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { type RetentionLabel, retentionLabel } from '../../model/collections/retention.ts'
 import type { Database, Queries } from '../database/database.ts'
-import { bigint, bool, change, json, oneOf, query, queryOne, queryRow, type Row, text } from '../database/table.ts'
+import { bigint, bool, change, oneOf, query, queryOne, queryRow, type Row, text } from '../database/table.ts'
 import { type RemovalFailed, removeAll } from '../objects/removal.ts'
-import { emptied, insist, labelCountsCte, removeEmptied } from '../runs/labels.ts'
+import { emptied, emptiedColumns, insist, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 import { countedName, endedDay, keepTotals, otherShard } from '../runs/totals.ts'
 import { lostFilesUsage, lostUsage, runBytes } from './quota.ts'
@@ -289,9 +289,9 @@ const removeRows = change(
 )
 const removeLabels = queryRow(
   'remove_old_labels',
-  { emptied: json('json') },
-  `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
-   come as (select task_id, key, value from gone where false),
+  emptiedColumns,
+  `with gone as (delete from labels where run_id = any($1) returning task_id, collection_id, key, value),
+   come as (select task_id, collection_id, key, value, now() as at from gone where false),
    ${labelCountsCte}
    select ${emptied}`,
   (runs: string[]) => [runs],
@@ -304,7 +304,7 @@ const removeRuns = (database: Database, collectionId: number, runs: string[]): P
     await lockRuns(queries, runs)
     await removeRows(queries, runs, collectionId)
     // Locks totals first, the same order as everywhere else.
-    await removeEmptied(queries, (await removeLabels(queries, runs)).emptied)
+    await removeEmptied(queries, await removeLabels(queries, runs))
   })
 
 /** Tells which of some runs may be deleted: `ended`, or `open` where the run or one that reads it is. Others are gone. */

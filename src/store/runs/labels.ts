@@ -5,6 +5,7 @@ import { pause } from '../../lib/time.ts'
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { bool, int, json, listsOf, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+import { keepLabelDays, keepLabelValues } from './label-totals.ts'
 
 export interface NewLabel {
   runId: string
@@ -56,8 +57,8 @@ const numbered = `numbered as (update runs set labels_changed = nextval('changes
   where id in (select run_id from touched))`
 
 /**
- * CTE that maintains `label_counts` from rows named `gone` and `come`. Writers of several values go in key order, so
- * that they never deadlock.
+ * CTEs that maintain `label_counts` and `label_values` from rows named `come` (task_id, collection_id, key, value, at) and
+ * `gone`, which needs no `at`. Writers of several values go in key order, so that they never deadlock.
  */
 export const labelCountsCte = `counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
@@ -65,44 +66,55 @@ export const labelCountsCte = `counted as (
   from (select task_id, key, value, 1 as delta from come union all select task_id, key, value, -1 from gone) deltas
   group by task_id, key, md5(value) having sum(delta) <> 0 order by task_id, key, value_md5
   on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total
-  returning task_id, key, value_md5, total)`
+  returning task_id, key, value_md5, total),
+${keepLabelValues('come', 'gone')}`
 
 /** Columns of new runs that `labelNewRuns` reads, beside `id` and `task_id`. */
 export const labelledRun = 'collection_id, author, created_at, number'
 
 /**
  * CTE that labels the runs created by the same statement, its rows `new_runs r` (id, task_id, collection_id, author,
- * created_at, number). `source` joins them with their labels, `u` (key, value, at). Nothing is locked, since nobody else
- * sees these runs yet.
+ * created_at, number). `source` joins them with their labels, `u` (key, value, at). `use` has what the runs have used
+ * already, as rows for `keepLabelDays`. Nothing is locked, since nobody else sees these runs yet.
  */
-export const labelNewRuns = (source: string): string => `labelled as (
+export const labelNewRuns = (source: string, use = ''): string => `labelled as (
   insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number, created_at)
   select r.id, r.task_id, r.collection_id, u.key, r.author, r.author, u.value, r.created_at, r.number, r.created_at
   from new_runs r ${source} order by r.number, u.at
-  returning task_id, key, value),
+  returning run_id, collection_id, task_id, key, value, run_created_at as at),
 labels_counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
   select task_id, key, md5(value) as value_md5, min(value), count(*) from labelled
   group by task_id, key, md5(value) order by task_id, key, value_md5
-  on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total)`
+  on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total),
+${keepLabelValues('labelled')},
+${keepLabelDays(`(select collection_id, key, value, (at at time zone 'UTC')::date as day, 0 as usd, 0 as tokens, 0 as calls,
+    1 as runs from labelled ${use})`)}`
 
 /** SQL expression: counts that have dropped to zero, as the statements below report them. */
-export const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
+export const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied,
+  (select json_agg(json_build_array(collection_id, key, value)) from valued where runs <= 0) as emptied_values`
+export const emptiedColumns = { emptied: json('json'), emptied_values: json('json') }
 
 /** Deletes counts of zero, in the same transaction: it already holds their locks, so it waits for nobody. */
-export const removeEmptied = async (queries: Queries, emptied: unknown): Promise<void> => {
-  if (!emptied) return
+export const removeEmptied = async (
+  queries: Queries,
+  row: { emptied: unknown; emptied_values: unknown } | undefined,
+): Promise<void> => {
+  if (!row?.emptied) return
   await queries.rows(
     'remove_label_counts',
-    `delete from label_counts c using json_array_elements($1::json) e
+    `with v as (delete from label_values v using json_array_elements($2::json) e
+       where v.collection_id = (e->>0)::bigint and v.key = e->>1 and v.value = e->>2 and v.runs <= 0)
+     delete from label_counts c using json_array_elements($1::json) e
      where c.task_id = (e->>0)::bigint and c.key = e->>1 and c.value_md5 = e->>2 and c.total <= 0`,
-    [JSON.stringify(emptied)],
+    [JSON.stringify(row.emptied), JSON.stringify(row.emptied_values ?? [])],
   )
 }
 
 const insertLabels = query(
   'write_labels',
-  { at: int, created_at: moment, replaced: orNull(text), emptied: json('json') },
+  { at: int, created_at: moment, replaced: orNull(text), ...emptiedColumns },
   `with given as materialized (
        select u.at, u.run_id, u.key, u.value, u.author, u.recorded_by, r.task_id, r.collection_id, r.created_at, r.number,
          l.run_id is null as is_new, l.value as old_value,
@@ -128,8 +140,8 @@ const insertLabels = query(
        on conflict (run_id, key, author) do update
          set value = excluded.value, recorded_by = excluded.recorded_by, created_at = excluded.created_at, number = default
        returning run_id, key, author, created_at),
-     come as (select task_id, key, value from fitting),
-     gone as (select task_id, key, old_value as value from fitting where not is_new),
+     come as (select task_id, collection_id, key, value, created_at as at from fitting),
+     gone as (select task_id, collection_id, key, old_value as value from fitting where not is_new),
      ${numbered},
      ${labelCountsCte}
      select f.at::int as at, w.created_at, f.replaced, ${emptied}
@@ -157,7 +169,7 @@ export const writeLabels = async (
   await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
   // A separate statement: only a snapshot taken after the locks sees what was written while waiting for them.
   const rows = await insertLabels(queries, last, most)
-  await removeEmptied(queries, rows[0]?.emptied)
+  await removeEmptied(queries, rows[0])
   for (const { at, replaced } of rows) {
     const { replacing, key, author } = last[at - 1] as NewLabel
     if (replacing && replaced !== null) await noteChange(queries, replacing, { key, author, recorded_by: replaced })
@@ -171,11 +183,11 @@ const placeOf = ({ runId, key, author }: Pick<NewLabel, 'runId' | 'key' | 'autho
 
 const deleteLabels = queryOne(
   'remove_labels',
-  { removed: int, emptied: json('json') },
+  { removed: int, ...emptiedColumns },
   `with gone as (
        delete from labels where run_id = $1 and key = $2 and ($3::text is null or author = $3)
-       returning run_id, task_id, key, value),
-     come as (select task_id, key, value from gone where false),
+       returning run_id, task_id, collection_id, key, value),
+     come as (select task_id, collection_id, key, value, now() as at from gone where false),
      touched as (select distinct run_id from gone),
      ${numbered},
      ${labelCountsCte}
@@ -193,7 +205,7 @@ export const removeLabels = async (
 ): Promise<number> => {
   await lockRuns(queries, [label.runId])
   const row = await deleteLabels(queries, label.runId, label.key, label.author ?? null)
-  await removeEmptied(queries, row?.emptied)
+  await removeEmptied(queries, row)
   return row?.removed ?? 0
 }
 

@@ -1,5 +1,6 @@
 import type { Queries } from '../database/database.ts'
 import { bigint, bool, change, int, orNull, query, queryOne, queryRow, text } from '../database/table.ts'
+import { countedLabels, countTraceUse, moreUse, traceUse } from './label-totals.ts'
 import { placeValue } from './payloads.ts'
 import { holdTraces } from './trace-scores.ts'
 import { type ObservedSpan, settleCalls, spanText } from './traces.ts'
@@ -148,9 +149,12 @@ const markCalls = change(
   ],
 )
 
-const lockRun = queryOne('lock_remapped_run', {}, 'select from runs where id = $1 for update', (runKey: string) => [
-  runKey,
-])
+const lockRun = queryOne(
+  'lock_remapped_run',
+  { counted_labels: orNull(text) },
+  'select counted_labels from runs where id = $1 for update',
+  (runKey: string) => [runKey],
+)
 
 /**
  * Writes spans of a run as the conventions of today read them, and corrects what the run has cost. Runs in the caller's
@@ -162,7 +166,10 @@ export const rewriteSpans = async (
   spans: readonly RemappedSpan[],
 ): Promise<boolean> => {
   await holdTraces(queries, [run.traceId], run.collectionId)
-  if (!(await lockRun(queries, run.id))) return false
+  const locked = await lockRun(queries, run.id)
+  if (!locked) return false
+  const labels = countedLabels(locked.counted_labels)
+  const before = labels.size > 0 ? await traceUse(queries, run.id) : []
   await removePayloads(
     queries,
     run.id,
@@ -194,5 +201,10 @@ export const rewriteSpans = async (
   )
   await markCalls(queries, run.id, spans)
   await settleCalls(queries, run.id)
+  if (labels.size > 0) {
+    const added = moreUse(await traceUse(queries, run.id), before)
+    const trace = { runKey: run.id, day: '', isNew: false, before: labels, after: labels, added }
+    await countTraceUse(queries, run.collectionId, [trace])
+  }
   return true
 }

@@ -1,6 +1,7 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
 import { bigint, float, json, moment, orNull, query, queryRow, type Row, text } from '../database/table.ts'
+import { countedValue } from './label-totals.ts'
 
 /** Totals over all runs of a task, read from counters. */
 interface TaskTotals {
@@ -156,9 +157,6 @@ export const labelTotals = query(
   (taskId: number) => [taskId, mostLabelKeys, mostLabelValues],
 )
 
-/** By what statistics are grouped. */
-export type StatsGroup = 'day' | 'model' | 'task'
-
 /** Days of statistics, both included, and the tasks that count; undefined: all of the collection. */
 export interface StatsWindow {
   collectionId: number
@@ -245,3 +243,37 @@ const usage = {
 /** Reads the usage of model calls by day, model or task, or all together. */
 export const usageBy = (queries: Queries, by: keyof typeof usage, window: StatsWindow): Promise<CallsOfGroup[]> =>
   usage[by](queries, window)
+
+/** The label whose use counts: a key, and one of its values or all. */
+export interface CountedLabel {
+  key: string
+  value: string | undefined
+}
+
+const labelledBy = (by: string, key: string) =>
+  query(
+    `label_use_by_${by}`,
+    used,
+    `select key, usd, tokens, calls from (
+       select ${key} as key, sum(d.usd)::float8 as usd, sum(d.tokens)::bigint as tokens, sum(d.calls)::bigint as calls
+       from label_days d
+       where d.collection_id = $1 and d.key = $2 collate "C" and d.day >= $3::date and d.day <= $4::date
+         and ($5::text is null or d.value = ${countedValue('$5')})
+       group by 1 having sum(d.calls) > 0 order by 2 desc, 3 desc limit ${mostGroups}) u order by key`,
+    ({ collectionId, from, to }: StatsWindow, { key, value }: CountedLabel) => [
+      ...[collectionId, key, from, to, value ?? null],
+    ],
+  )
+const labelled = {
+  day: labelledBy('day', 'd.day::text'),
+  label: labelledBy('value', 'd.value'),
+  all: labelledBy('all', `''`),
+}
+
+/** Reads the usage of model calls with a label by day or by its values, or all together. */
+export const labelledUsageBy = (
+  queries: Queries,
+  by: keyof typeof labelled,
+  window: StatsWindow,
+  label: CountedLabel,
+): Promise<CallsOfGroup[]> => labelled[by](queries, window, label)

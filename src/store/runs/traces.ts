@@ -9,6 +9,7 @@ import { keeping } from '../tasks/definitions.ts'
 import { definitionHash, type TaskFields } from '../tasks/tasks.ts'
 import { missingLabels, type WitnessedSpan, withWitnesses } from './call-witnesses.ts'
 import { countRun, holdTask } from './ingest.ts'
+import { type CountedTrace, countedLabels, countRecordUse, countTraceUse, type DayUse } from './label-totals.ts'
 import { writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { countIngested, type IngestedTotals } from './totals.ts'
@@ -49,6 +50,8 @@ interface TraceRecording {
   collection: { id: number; name: string }
   author: string
   recordedBy: string
+  /** Keys of labels whose use is counted by day. */
+  countedKeys: readonly string[]
   mostLabels: number
 }
 
@@ -62,6 +65,7 @@ const held = {
   ended_at: moment,
   steps: int,
   has_calls: bool,
+  counted_labels: orNull(text),
 }
 
 const holdRuns = query(
@@ -69,7 +73,7 @@ const holdRuns = query(
   held,
   `select id, trajectory_id, task_id, status, cost_usd, created_at, ended_at,
        (select coalesce(max(seq) + 1, 0) from steps where run_id = r.id)::int steps,
-       exists (select from spans where run_id = r.id and is_call) has_calls
+       exists (select from spans where run_id = r.id and is_call) has_calls, counted_labels
      from runs r where trajectory_id = any($1) and collection_id = $2 and exists (select from spans where run_id = r.id)
      order by id for update`,
   (traceIds: readonly string[], collectionId: number) => [traceIds, collectionId],
@@ -126,12 +130,13 @@ const spansWithCalls = query(
 
 const discountCalls = query(
   'discount_calls',
-  { run_id: text },
-  `update steps t set usage = null, changed = nextval('changes')
-     from unnest($1::text[], $2::text[]) u(run_id, span_id)
-     join spans s on s.run_id = u.run_id and s.span_id = u.span_id and s.is_call
-     where t.run_id = s.run_id and t.seq = s.seq and t.usage is not null
-     returning t.run_id`,
+  { run_id: text, usage: text, ended_at: moment, is_own: bool },
+  `with counted as materialized (
+       select c.run_id, c.seq, c.usage, c.ended_at, c.span::json->'call' is null as is_own from unnest($1::text[], $2::text[]) u(run_id, span_id)
+       join spans s on s.run_id = u.run_id and s.span_id = u.span_id and s.is_call
+       join steps c on c.run_id = s.run_id and c.seq = s.seq and c.usage is not null)
+     update steps t set usage = null, changed = nextval('changes') from counted c where t.run_id = c.run_id and t.seq = c.seq
+     returning c.run_id, c.usage, c.ended_at, c.is_own`,
   (keys: readonly SpanKey[]) => keysOf(keys),
 )
 
@@ -298,12 +303,18 @@ export const settleCalls = async (queries: Queries, runKey: string): Promise<voi
 
 const keyText = ({ runKey, spanId }: SpanKey): string => `${runKey} ${spanId}`
 
-/** Leaves the usage of a call only to the innermost spans that record it. Returns the runs of which stored ones lost theirs. */
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+
+const usageOn = ({ cost_usd, total_tokens }: StepUsage, endedMs: number, sign: 1 | -1): DayUse => ({
+  ...{ day: dayOf(endedMs), usd: sign * (cost_usd ?? 0), tokens: sign * total_tokens, calls: sign },
+})
+
+/** Leaves the usage of a call only to the innermost spans that record it. Returns what stored ones lost, by run. */
 const countOnce = async (
   queries: Queries,
   rows: readonly SpanStep[],
   hadCalls: ReadonlySet<string>,
-): Promise<{ rows: readonly SpanStep[]; discounted: ReadonlySet<string> }> => {
+): Promise<{ rows: readonly SpanStep[]; discounted: ReadonlyMap<string, readonly DayUse[]> }> => {
   const calls = rows.filter(({ usage }) => usage)
   const outer = calls.flatMap(({ run, span }) =>
     span.parentId === null ? [] : { runKey: run.id, spanId: span.parentId },
@@ -314,13 +325,17 @@ const countOnce = async (
     outer.push({ runKey: run_id, spanId: parent_id })
   }
   const stored = outer.filter(({ runKey }) => hadCalls.has(runKey))
-  const discounted = stored.length > 0 ? await discountCalls(queries, stored) : []
+  const discounted = new Map<string, DayUse[]>()
+  for (const { run_id, usage, ended_at, is_own } of stored.length > 0 ? await discountCalls(queries, stored) : []) {
+    const lost = usageOn(JSON.parse(usage) as StepUsage, ended_at.getTime(), -1)
+    discounted.set(run_id, [...(discounted.get(run_id) ?? []), ...(is_own ? [lost] : [])])
+  }
   const isOuter = new Set(outer.map(keyText))
   return {
     rows: rows.map((row) =>
       isOuter.has(keyText({ runKey: row.run.id, spanId: row.span.spanId })) ? { ...row, usage: undefined } : row,
     ),
-    discounted: new Set(discounted.map(({ run_id }) => run_id)),
+    discounted,
   }
 }
 
@@ -401,14 +416,14 @@ const endOf = (spans: readonly ObservedSpan[]): number =>
 export const recordTraces = async (
   queries: Queries,
   recording: TraceRecording,
-  given: readonly ObservedTrace[],
+  exported: readonly ObservedTrace[],
 ): Promise<RecordedTraces> => {
-  const { collection, author, recordedBy, mostLabels } = recording
-  const ids = given.map(({ traceId }) => traceId)
+  const { collection, author, recordedBy, countedKeys, mostLabels } = recording
+  const ids = exported.map(({ traceId }) => traceId)
   await holdTraces(queries, ids, collection.id)
   const held = await holdRuns(queries, ids, collection.id)
   const found = new Map(held.map((run) => [run.trajectory_id, run]))
-  const all = await newSpans(queries, given, found)
+  const all = await newSpans(queries, exported, found)
   const fresh = [...all].filter(([, spans]) => spans.length > 0)
   const made = await makeRuns(
     queries,
@@ -460,19 +475,15 @@ export const recordTraces = async (
   }
   const now = new Map((await widenRuns(queries, widened)).map((row) => [row.id, row]))
   // What is beyond the labels that a run may have is left out: refused, an exporter would drop all of its spans.
-  await writeLabels(
-    queries,
-    traces.flatMap(({ trace, run }) => trace.labels.map((label) => ({ runId: run.id, ...label, author, recordedBy }))),
-    mostLabels,
+  const given = traces.flatMap(({ trace, run }) =>
+    trace.labels.map((label) => ({ runId: run.id, ...label, author, recordedBy })),
   )
+  const written = await writeLabels(queries, given, mostLabels)
   const toldOf = traces.filter(({ trace }) => trace.labels.length > 0).map(({ run }) => run.id)
   const joined = rows.filter(({ span }) => span.call).map(({ run }) => run.id)
   const missing = toldOf.length + joined.length > 0 ? await missingLabels(queries, [...toldOf, ...joined]) : []
-  await writeLabels(
-    queries,
-    missing.map(({ run_id: runId, ...label }) => ({ runId, ...label, author, recordedBy })),
-    mostLabels,
-  )
+  const told = missing.map(({ run_id: runId, ...label }) => ({ runId, ...label, author, recordedBy }))
+  const writtenToo = await writeLabels(queries, told, mostLabels)
   const newRuns = traces.filter(({ before }) => !before)
   await giveEarlyScores(
     queries,
@@ -491,6 +502,37 @@ export const recordTraces = async (
       }),
     })
   }
+  const labels = given.filter(({ key }, at) => written[at] && countedKeys.includes(key))
+  await countRecordUse(
+    queries,
+    collection.id,
+    told.filter((_, at) => writtenToo[at]),
+  )
+  await countTraceUse(
+    queries,
+    collection.id,
+    traces.flatMap(({ run, before, spans }): CountedTrace[] => {
+      const was = countedLabels(before?.counted_labels ?? null)
+      const after = new Map(was)
+      for (const { runId, key, value } of labels) if (runId === run.id) after.set(key, value)
+      if (after.size === 0) return []
+      // A call that the gateway has recorded counts with its record.
+      const calls = (byRun.get(run.id) ?? []).flatMap(({ usage, span }) =>
+        usage && !span.call ? [usageOn(usage, span.endMs, 1)] : [],
+      )
+      const day = dayOf(before?.created_at.getTime() ?? spans[0]?.startMs ?? 0)
+      return [
+        {
+          runKey: run.id,
+          day,
+          isNew: !before,
+          before: was,
+          after,
+          added: [...calls, ...(discounted.get(run.id) ?? [])],
+        },
+      ]
+    }),
+  )
   return { runs: newRuns.length, bytes: traces.reduce((sum, { spans }) => sum + textsOf(spans), 0), refused }
 }
 

@@ -28,6 +28,8 @@ const cases: Record<SettingName, Case> = {
   record_calls: { operator: true, looser: [false] },
   cache_calls: { operator: false, looser: [true] },
   labels_from: { operator: { user: ['user'] }, looser: [{ user: ['metadata.user_id'] }] },
+  label_totals: { operator: ['team'], looser: [['team', 'plan'], []] },
+  label_values_per_day: { operator: 100, looser: [101] },
   fallback_models: { operator: ['scripted/echo'], looser: [['scripted/other'], []] },
   deployments: { operator: [{ model: 'gpt-4o-mini', weight: 2 }], looser: [[], [{ model: 'gpt-4o-mini' }]] },
   deployment_choice: { operator: 'latency', looser: ['weight'] },

@@ -160,6 +160,11 @@ const rows: Row[] = [
   ['estimate-task', at, (answer) => expect(answer).toMatchObject({ count: 1, parts: [{ name: 'runs' }] })],
   ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
   [
+    'get-costs',
+    () => ({ collection: 'acme', by: 'label', label: 'user' }),
+    (answer) => expect(answer).toMatchObject({ by: 'label', rows: [] }),
+  ],
+  [
     'add-label',
     (world) => ({ ...ofRun(world), key: 'quality', value: 'high', author: 'ann@example.com' }),
     (answer) => expect(answer.label).toMatchObject({ key: 'quality', value: 'high' }),

@@ -18,6 +18,8 @@ const nothing = {
   record_calls: null,
   cache_calls: null,
   labels_from: null,
+  label_totals: null,
+  label_values_per_day: null,
   fallback_models: null,
   deployments: null,
   deployment_choice: null,
@@ -48,6 +50,8 @@ test('all of them together are kept as they were given', async () => {
     record_calls: false,
     cache_calls: true,
     labels_from: { user: ['user', 'metadata.user_id'] },
+    label_totals: ['team', 'plan'],
+    label_values_per_day: 500,
     fallback_models: ['gpt-4o-mini', 'anthropic/claude-sonnet-4-6'],
     deployments: [
       { model: 'gpt-4o-mini', name: 'eu', variables: { OPENAI_API_KEY: 'OPENAI_API_KEY_EU' }, weight: 2 },
