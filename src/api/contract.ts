@@ -3,6 +3,7 @@ import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
 import { collectionsContract, trialContract } from './collections/contract.ts'
+import { conversationsContract } from './conversations/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { diffContract } from './diff/contract.ts'
 import { docsContract } from './docs/contract.ts'
@@ -59,6 +60,7 @@ export const contract = {
   ...receivedEventsContract,
   ...webhooksContract,
   ...statsContract,
+  ...conversationsContract,
   ...ingestContract,
   ...tracesContract,
   ...labelsContract,

@@ -4,6 +4,7 @@ import { auditRoutes } from './audit/routes.ts'
 import { batchesRoutes } from './batches/routes.ts'
 import { collectionRunsRoutes } from './collection-runs/routes.ts'
 import { collectionsRoutes } from './collections/routes.ts'
+import { conversationsRoutes } from './conversations/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { diffRoutes } from './diff/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
@@ -59,6 +60,7 @@ const resources = [
   receivedEventsRoutes,
   webhooksRoutes,
   statsRoutes,
+  conversationsRoutes,
   ingestRoutes,
   tracesRoutes,
   eventsRoutes,

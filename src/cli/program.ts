@@ -8,6 +8,7 @@ import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
+import { registerConversations } from './commands/conversations.ts'
 import { registerDatasets } from './commands/datasets.ts'
 import { registerDiff } from './commands/diff.ts'
 import { registerEnv } from './commands/env.ts'
@@ -70,7 +71,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
     'Improve:',
     [
       ...[registerDiff, registerEval, registerLabels, registerReplay, registerStats, registerTraces],
-      ...[registerDatasets, registerEstimate],
+      ...[registerDatasets, registerEstimate, registerConversations],
     ],
   ],
   [

@@ -573,6 +573,10 @@ export const operations: Record<string, Operation> = {
   getCollectionStats: read((place) => `/api/v1/stats/${place.collection}?task=${place.task}`, {
     reaching: (mine, theirs) => [[{ path: `/api/v1/stats/${mine.collection}?task=${theirs.task}` }, 404]],
   }),
+  listConversations: read((place) => `/api/v1/conversations/${place.collection}`),
+  getConversation: read((place) => `/api/v1/conversations/${place.collection}/${place.label}`),
+  listUsers: read((place) => `/api/v1/users/${place.collection}`),
+  getUser: read((place) => `/api/v1/users/${place.collection}/${place.label}`),
   listRunFiles: read((place) => `/api/v1/trajectory/${run(place)}/files`),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
   setTrajectoryStatuses: write(

@@ -106,6 +106,9 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   )
   const labels = `/api/v1/trajectory/${collection}/${task}/${run.trajectory_id}/labels`
   await call('POST', labels, { key: name('label'), value: name('good'), author: name('ann') }, key)
+  for (const of of ['user', 'session']) {
+    await call('POST', labels, { key: of, value: name('label'), author: name('ann') }, key)
+  }
   const judges = [{ name: 'polite', instruction: name('polite'), model: 'scripted/echo', binary: true }]
   const evaluation = { name: name('evaluation'), items: [{ id: name('item') }], judges }
   const evaluated = await call('POST', `/api/v1/evaluations/${collection}/${task}`, evaluation, key)
