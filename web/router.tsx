@@ -138,6 +138,30 @@ const dataset = createRoute({
   component: page(() => import('./pages/datasets/dataset-page.tsx'), 'DatasetPage'),
 })
 
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/sessions',
+  component: page(() => import('./pages/conversations/lists.tsx'), 'SessionsPage'),
+})
+
+const session = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/sessions/$session',
+  component: page(() => import('./pages/conversations/session-page.tsx'), 'SessionPage'),
+})
+
+const users = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/users',
+  component: page(() => import('./pages/conversations/lists.tsx'), 'UsersPage'),
+})
+
+const user = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/users/$user',
+  component: page(() => import('./pages/conversations/user-page.tsx'), 'UserPage'),
+})
+
 /** What a lineage begins with. */
 const lineageSearch = (search: Record<string, unknown>): Record<string, string> =>
   Object.fromEntries(
@@ -241,6 +265,10 @@ export const router = createRouter({
       collectionRuns,
       datasets,
       dataset,
+      sessions,
+      session,
+      users,
+      user,
       lineage,
       collectionSettings,
       newTask,

@@ -8,6 +8,7 @@ import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { conversationFixtures } from './conversation-fixtures.ts'
 import { datasetFixtures } from './dataset-fixtures.ts'
 import { docsAnswer } from './docs-fixtures.ts'
 import { tabFixtures } from './tab-fixtures.ts'
@@ -98,7 +99,13 @@ export const startFixtureServer = async ({
     ...more,
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
-  for (const fixture of [...tabFixtures, ...datasetFixtures, ...playgroundFixtures, ...fixtures])
+  for (const fixture of [
+    ...tabFixtures,
+    ...datasetFixtures,
+    ...conversationFixtures,
+    ...playgroundFixtures,
+    ...fixtures,
+  ])
     for (const [key, answer] of Object.entries(fixture.answers)) answers.set(sameKey(key), answer)
   const asked: string[] = []
   const missed: string[] = []

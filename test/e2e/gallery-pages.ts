@@ -4,6 +4,7 @@ import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { conversationFixtures } from './conversation-fixtures.ts'
 import { datasetFixtures } from './dataset-fixtures.ts'
 import { readFixture } from './fixture-server.ts'
 import { newPageFixtures } from './new-page-fixtures.ts'
@@ -170,6 +171,7 @@ export const galleryPages: readonly GalleryPage[] = [
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
   ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
   ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
+  ...conversationFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
   ...toolFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...newPageFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...stepFormFixtures.map(({ name, page, answers, step }) => ({

@@ -3,7 +3,7 @@ import { tabClass } from '../ui/tabs.tsx'
 
 interface TabsProps {
   collection: string
-  current: 'overview' | 'runs' | 'datasets' | 'settings'
+  current: 'overview' | 'runs' | 'sessions' | 'users' | 'datasets' | 'settings'
 }
 
 /** The tabs of a collection, each a page of its own. */
@@ -24,6 +24,22 @@ export const CollectionTabs = ({ collection, current }: TabsProps) => (
       className={tabClass(current === 'runs')}
     >
       Runs
+    </Link>
+    <Link
+      to="/$collection/-/sessions"
+      params={{ collection }}
+      aria-current={current === 'sessions' ? 'page' : undefined}
+      className={tabClass(current === 'sessions')}
+    >
+      Sessions
+    </Link>
+    <Link
+      to="/$collection/-/users"
+      params={{ collection }}
+      aria-current={current === 'users' ? 'page' : undefined}
+      className={tabClass(current === 'users')}
+    >
+      Users
     </Link>
     <Link
       to="/$collection/-/datasets"

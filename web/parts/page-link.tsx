@@ -39,6 +39,14 @@ interface RunPlace {
 export const runHref = ({ collection, task, trajectory_id: id }: RunPlace, step?: string): string =>
   `/${[collection, task, id].map(encodeURIComponent).join('/')}${step === undefined ? '' : `?step=${encodeURIComponent(step)}`}`
 
+/** Address of the page of a conversation. */
+export const sessionHref = (collection: string, session: string): string =>
+  `/${encodeURIComponent(collection)}/-/sessions/${encodeURIComponent(session)}`
+
+/** Address of the page of a user. */
+export const userHref = (collection: string, user: string): string =>
+  `/${encodeURIComponent(collection)}/-/users/${encodeURIComponent(user)}`
+
 /** Address of the page of a dataset. */
 export const datasetHref = (collection: string, dataset: string): string =>
   `/${encodeURIComponent(collection)}/-/datasets/${encodeURIComponent(dataset)}`
