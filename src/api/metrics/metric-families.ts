@@ -5,6 +5,7 @@ import type { MemoryWait } from '../../lib/memory/byte-budget.ts'
 import type { Database } from '../../store/database/database.ts'
 import { bigint, queryValue } from '../../store/database/table.ts'
 import { type DatabaseWatch, databaseStates } from '../../store/database/watch.ts'
+import { type SpentToday, spentTodayByModel } from '../../store/runs/stats.ts'
 import { readWaits, type Waits } from '../../store/system/waits.ts'
 
 type Prometheus = typeof import('prom-client')
@@ -230,13 +231,14 @@ export const registerEngine = (
   }
 }
 
-/** Reading the database size examines each of its files, so once a minute. */
-const sizeKeptMs = 60_000
+/** Reading the database size examines each of its files, and spending has rows of each collection: so once a minute. */
+const keptMs = 60_000
 
 interface Look {
   up: number
   waits: Partial<Waits>
   bytes: number
+  spent: readonly SpentToday[]
 }
 
 interface Watched {
@@ -256,15 +258,16 @@ const databaseSize = queryValue(
  * Makes a reader of the database's figures. It makes one query at a time, and during an outage keeps the last figures.
  */
 const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
-  const last: Look = { up: 0, waits: {}, bytes: 0 }
+  const last: Look = { up: 0, waits: {}, bytes: 0, spent: [] }
   let measuredMs = Number.NEGATIVE_INFINITY
   let looking: Promise<Look> | undefined
 
   const look = async (): Promise<Look> => {
     try {
       last.waits = await readWaits(database)
-      if (performance.now() - measuredMs > sizeKeptMs) {
+      if (performance.now() - measuredMs > keptMs) {
         last.bytes = await databaseSize(database)
+        last.spent = await spentTodayByModel(database)
         measuredMs = performance.now()
       }
       last.up = watch.state === 'up' ? 1 : 0
@@ -291,6 +294,12 @@ const databaseWaitGauges: [name: string, help: string, figure: keyof Waits][] = 
   ['jetty_routine_fires_waiting', 'Fires of routines that are due and have not started a run.', 'routineFires'],
   ['jetty_collections_paused', 'Collections that are paused.', 'collectionsPaused'],
 ]
+
+const spentGauges = [
+  ['usd', 'Cost of model calls of this day (UTC) by collection and model, as of at most a minute ago.'],
+  ['tokens', 'Tokens of model calls of this day (UTC), as of at most a minute ago.'],
+  ['calls', 'Model calls of this day (UTC) that used tokens or cost something, as of at most a minute ago.'],
+] as const
 
 const ages: [what: string, figure: keyof Waits][] = [
   ['lease', 'leaseSeconds'],
@@ -334,6 +343,19 @@ export const registerDatabase = ({ Counter, Gauge }: Prometheus, registry: Regis
     },
   })
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
+  for (const [figure, help] of spentGauges) {
+    new Gauge({
+      name: `jetty_spent_today_${figure}`,
+      help,
+      labelNames: ['collection', 'model'],
+      registers,
+      async collect() {
+        const { spent } = await look()
+        this.reset()
+        for (const { collection, model, [figure]: value } of spent) this.set({ collection, model }, value)
+      },
+    })
+  }
   for (const [name, help, figure] of databaseWaitGauges) gauge(name, help, ({ waits }) => waits[figure] ?? 0)
   new Gauge({
     name: 'jetty_oldest_wait_seconds',

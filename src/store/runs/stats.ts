@@ -277,3 +277,25 @@ export const labelledUsageBy = (
   window: StatsWindow,
   label: CountedLabel,
 ): Promise<CallsOfGroup[]> => labelled[by](queries, window, label)
+
+const spentToday = { collection: text, model: text, usd: float, tokens: bigint, calls: bigint }
+export type SpentToday = Row<typeof spentToday>
+
+/** Pairs of collection and model that metrics name; the others are one row, `other`. */
+const mostNamed = 500
+
+/** Reads what collections have spent today (UTC) on models: one range of the primary key for each collection. */
+export const spentTodayByModel = query(
+  'spent_today_by_model',
+  spentToday,
+  `with s as (
+       select c.name as collection, m.model, m.usd, m.tokens, m.calls,
+         row_number() over (order by m.usd desc, m.calls desc, c.id, m.model) <= ${mostNamed} as is_named
+       from collections c cross join lateral (
+         select model, sum(usd) as usd, sum(tokens) as tokens, sum(calls) as calls from spending
+         where collection_id = c.id and day = (now() at time zone 'utc')::date group by model offset 0) m)
+     select case when is_named then collection else 'other' end as collection,
+       case when is_named then model else 'other' end as model,
+       sum(usd)::float8 as usd, sum(tokens)::bigint as tokens, sum(calls)::bigint as calls
+     from s group by 1, 2`,
+)

@@ -83,6 +83,21 @@ describe('calls of the gateway', () => {
   })
 })
 
+it('metrics have cost, tokens and calls of today by collection and model', async () => {
+  await chat({ user: 'u-9' })
+  expect(await byValue('user')).toEqual({ 'u-9': calls(1) }) // it is in the database
+  const headers = { authorization: `Bearer ${jetty.server.adminToken}` }
+  const metrics = async (): Promise<string> => (await fetch(`${jetty.url}/metrics`, { headers })).text()
+  const of = '{collection="acme",model="openai/gpt-4o-mini"}'
+  await expect.poll(metrics, { timeout: 20_000 }).toContain(`jetty_spent_today_usd${of}`)
+  const value = (text: string, name: string) => Number(text.split(`${name}${of} `)[1]?.split('\n')[0])
+  const text = await metrics()
+  const total = value(text, 'jetty_spent_today_calls')
+  expect(total).toBeGreaterThan(0)
+  expect(value(text, 'jetty_spent_today_tokens')).toBe(total * 1100)
+  expect(value(text, 'jetty_spent_today_usd')).toBeCloseTo(total * usd, 9)
+})
+
 describe('steps of runs', () => {
   const asking = { step_configs: { a: { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'x' } }, steps: ['a'] }
 
