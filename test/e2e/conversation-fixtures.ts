@@ -60,6 +60,10 @@ const byDay: DailyStats = {
   totals: { ...none, cost_usd: 0.3, tokens: 12_000, calls: 40 },
 }
 
+const teams = ['support', 'research', '(other)'].map((key, n) => ({
+  ...{ key, ...none, cost_usd: 0.2 - n * 0.07, tokens: 9_000 - n * 3_000, calls: 24 - n * 8 },
+}))
+
 const keyOf = (request: string): string => {
   const [method = 'GET', address = ''] = request.split(' ')
   return answerKey(method, address)
@@ -85,8 +89,15 @@ export const conversationFixtures: readonly Fixture[] = [
   page('session', `/${collection}/-/sessions/support%2F4711`, {
     [`GET ${api}/conversations/${collection}/support%2F4711`]: conversation,
   }),
-  page('users', `/${collection}/-/users`, { [`GET ${api}/users/${collection}`]: { users, ...end } }),
-  page('users-none', '/empty/-/users', { [`GET ${api}/users/empty`]: { users: [], ...end } }),
+  page('users', `/${collection}/-/users`, {
+    [`GET ${api}/users/${collection}`]: { users, ...end },
+    [`GET ${api}/collections/${collection}/settings`]: { label_totals: ['team'] },
+    [`GET ${api}/stats/${collection}?by=label&label=team&from=2026-10-30`]: { ...byDay, by: 'label', rows: teams },
+  }),
+  page('users-none', '/empty/-/users', {
+    [`GET ${api}/users/empty`]: { users: [], ...end },
+    [`GET ${api}/collections/empty/settings`]: { label_totals: null },
+  }),
   page('user', `/${collection}/-/users/ada%40example.com`, {
     [`GET ${api}/users/${collection}/ada%40example.com`]: users[0],
     [`GET ${api}/stats/${collection}?label=user%3Aada%40example.com&from=2026-10-30`]: byDay,

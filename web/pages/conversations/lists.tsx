@@ -12,6 +12,7 @@ import { PageLink, sessionHref, userHref } from '../../parts/page-link.tsx'
 import { costText, countText } from '../../text/numbers.ts'
 import { agoText, momentText } from '../../text/times.ts'
 import { Empty } from '../../ui/empty.tsx'
+import { LabelTotals } from './label-totals.tsx'
 
 interface ListedRow {
   name: string
@@ -28,17 +29,17 @@ export const ValueList = ({ noun, rows }: { noun: string; rows: readonly ListedR
   const now = useNow()
   return (
     <div>
-      <div className="flex gap-4 px-2 pb-1 text-11 text-muted" aria-hidden="true">
+      <div className="flex gap-3 px-2 pb-1 text-11 text-muted" aria-hidden="true">
         <span className="min-w-0 flex-1">{noun}</span>
         <span className={numberClass}>Runs</span>
         <span className={numberClass}>Tokens</span>
         <span className="w-20 shrink-0 text-right">Cost</span>
-        <span className="w-24 shrink-0 text-right">Last seen</span>
+        <span className="w-20 shrink-0 text-right">Last seen</span>
       </div>
       <ul aria-label={`${noun}s`} className="divide-y divide-line border-line border-y">
         {rows.map(({ name, href, note, of }) => (
           <li key={name}>
-            <PageLink href={href} className="flex items-center gap-4 px-2 py-2 hover:bg-sunk">
+            <PageLink href={href} className="flex items-center gap-3 px-2 py-2 hover:bg-sunk">
               <span className="min-w-0 flex-1">
                 <span className="block truncate font-medium">{name}</span>
                 {note !== undefined && <span className="block truncate text-12 text-muted">{note}</span>}
@@ -46,7 +47,7 @@ export const ValueList = ({ noun, rows }: { noun: string; rows: readonly ListedR
               <span className={numberClass}>{countText(of.runs)}</span>
               <span className={numberClass}>{countText(of.tokens)}</span>
               <span className="w-20 shrink-0 text-right">{costText(of.cost_usd, of.calls > 0)}</span>
-              <span className="w-24 shrink-0 text-right text-muted" title={momentText(of.last_at)}>
+              <span className="w-20 shrink-0 text-right text-muted" title={momentText(of.last_at)}>
                 {agoText(of.last_at, now)}
               </span>
             </PageLink>
@@ -138,6 +139,7 @@ export const UsersPage = () => {
       >
         <ValueList noun="User" rows={users.map((of) => ({ name: of.user, href: userHref(collection, of.user), of }))} />
       </ListFrame>
+      <LabelTotals collection={collection} />
     </Frame>
   )
 }
