@@ -6,6 +6,7 @@ import type { OpenSql, OutgoingSql } from '../lib/sql/statement.ts'
 import type { TraceHeaders } from '../lib/text/trace-context.ts'
 import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../model/events/awaited-event.ts'
+import type { WaitForBatch } from '../model/gateway/collected-call.ts'
 import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
@@ -259,10 +260,11 @@ export type ActivityResult<Outputs = Record<string, Json>> =
   | WaitForDecision
   | WaitForJob
   | WaitForEvent
+  | WaitForBatch
   | FailedWith<Outputs>
 
 /** The outputs that a result carries, once it has any. */
-type OutputsIn<Result> = Result extends WaitForDecision | WaitForJob | WaitForEvent
+type OutputsIn<Result> = Result extends WaitForDecision | WaitForJob | WaitForEvent | WaitForBatch
   ? never
   : Result extends WaitUntil<infer Outputs> | WaitForRuns<infer Outputs> | FailedWith<infer Outputs>
     ? Outputs

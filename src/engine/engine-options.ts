@@ -20,11 +20,12 @@ import type { CallbackUrls } from './environment/environments.ts'
 import type { ChildLimits } from './fan-out/fan-out-child.ts'
 import type { OpenRunLimits } from './fan-out/open-runs.ts'
 import type { ProgramCache } from './program/programs.ts'
+import type { EconomyLimits } from './steps/economy.ts'
 import type { StepLimits } from './steps/step-at-work.ts'
 import type { StepJobLimits } from './workers/step-jobs.ts'
 
 /** Limits of the engine and of its parts. */
-interface EngineLimits extends StepLimits, StepJobLimits, ChildLimits, OpenRunLimits {
+interface EngineLimits extends StepLimits, EconomyLimits, StepJobLimits, ChildLimits, OpenRunLimits {
   /** A job of a worker without a heartbeat for this long goes to another worker. */
   leaseSeconds: number
   /** Lost workers after which their job fails. */

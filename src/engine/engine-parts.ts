@@ -37,6 +37,7 @@ import { makePositionReader } from './runs/run-position.ts'
 import { makeTakeover, type Takeover } from './runs/takeover.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { makeStarts, type Starts } from './start/starts.ts'
+import { makeCollectFor } from './steps/economy.ts'
 import { makeModelRules } from './steps/model-rules.ts'
 import { makeRunLabels, type StepDeps } from './steps/step-at-work.ts'
 import { makeWatches } from './waits/answer.ts'
@@ -300,6 +301,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     ...options,
     ...storage,
     ...makeWaits({ stopping, database, journal, watches, waitForRuns: fanOuts.waitForRuns }),
+    collectFor: makeCollectFor({ database, sealer, limits }),
     askWorkers: makeAskWorkers({
       ...{ database, rules, sealer, limits, traceSampler, findOffered: makeFindOffered(database) },
     }),

@@ -8,14 +8,14 @@ import type { StartLabel } from '../model/runs/label.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
+/**
+ * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on
+ * disk and runs to its end, whichever process dies in between.
+ */ import type { Economy } from '../model/workflows/economy.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
 
-/**
- * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on
- * disk and runs to its end, whichever process dies in between.
- */
 export interface Engine {
   /** Resolves when the run is on disk. Throws `RunExists` if its key is in use. */
   start(request: RunRequest): Promise<StartedRun>
@@ -133,6 +133,8 @@ export interface RunRequest {
   trace?: string | undefined
   /** `attributes.params` of its trajectory document. */
   params?: Record<string, unknown>
+  /** `batch`: chats of its steps, and of those below it, wait for the batch interface of their provider. */
+  economy?: Economy | undefined
   /** The routine that starts it. */
   routineId?: number
   /** Receiver of the webhook at its end, and the secret that signs it. */

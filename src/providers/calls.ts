@@ -15,15 +15,20 @@ import type {
   ChatOptions,
   ChatRequest,
   ModelCaller,
+  OutgoingCall,
   StreamModel,
 } from '../model/gateway/chat.ts'
+import type { CallCollector } from '../model/gateway/collected-call.ts'
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { chargeFor } from './prices/prices.ts'
+import { makeBatchClient } from './batches/batch-client.ts'
+import { makeCollectedOpen } from './batches/collected-open.ts'
+import { chargeFor, hasPrice } from './prices/prices.ts'
 import {
   type Asked,
   type CallLimits,
+  type Models,
   recordedModel,
   type Target,
   type WireCall,
@@ -34,6 +39,7 @@ import { type PushStream, streamItems } from './upstream/push-stream.ts'
 import { withRetries } from './upstream/retry.ts'
 import { openUpstream } from './upstream/transport/open-upstream.ts'
 import { stopFrom } from './upstream/transport/stop.ts'
+import type { Upstream } from './upstream/upstream.ts'
 import { makeUsageQuestion } from './upstream/usage/stream-usage.ts'
 import { statedCostIn, usageIn } from './upstream/usage/usage.ts'
 import { openAiWire } from './wires/openai/wire.ts'
@@ -139,7 +145,7 @@ const bounded = async function* (
 /** Makes the function by which a wire sends its requests: to the address of the call, through the agent meant for it. */
 const makeOpenCall =
   (
-    target: Target,
+    target: Upstream & Pick<Target, 'trusted'>,
     { agent, limits }: { agent(trusted: boolean): Promise<Dispatcher>; limits: CallLimits },
     { room, signal }: Pick<ModelCaller, 'room' | 'signal'>,
   ): Open =>
@@ -217,13 +223,35 @@ const textOf = (completion: ChatCompletion): string => {
   return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
 }
 
+/** A call of a target, as the rules of a collection see it. */
+export const outgoingCall = ({ provider, model, base_url: url, trusted }: Target): OutgoingCall => ({
+  provider: provider.id,
+  model,
+  url,
+  trusted,
+  hasPrice: () => hasPrice(provider, model),
+})
+
 const answeredBy = (target: Target) => ({ provider: target.provider.id, model: recordedModel(target) })
 
 /** Combines wires, retries and prices to calls in OpenAI's shape, whichever provider answers. */
 export const makeCalls = (
   ways: Ways,
   find: FindTarget,
-): { call: CallModel; stream: StreamModel; embed: EmbedTexts; image: MakeImages } => {
+): { call: CallModel; stream: StreamModel; embed: EmbedTexts; image: MakeImages; batches: Models['batches'] } => {
+  /** The same for a chat that a batch may answer. It is admitted when it is sent, and not when its answer is read. */
+  const beginCollected = async (chat: Asked, caller: ModelCaller, collect: CallCollector) => {
+    const { admit, ...unchecked } = caller
+    const [wire, call] = await begin(chat, unchecked, 'chat')
+    const admitted = async () => admit?.call(caller, outgoingCall(call))
+    const collected = makeCollectedOpen(call, collect, {
+      open: call.open,
+      admit: admitted,
+      again: (work) => withRetries(work, triesOf(caller), caller),
+    })
+    if (!collected && !call.provider.wire.isBuiltIn) await admitted()
+    return { wire, call: collected ? { ...call, open: collected.open } : call, collected }
+  }
   const begin = async (asked: Asked, caller: ModelCaller, shape: Shape): Promise<[WireProtocol, WireCall]> => {
     const target = await find(asked, caller, shape)
     const call: WireCall = {
@@ -239,6 +267,11 @@ export const makeCalls = (
     const wire = target.native ? openAiWire : target.provider.wire
     return [await wire.load(), call]
   }
+  const beginChat = async (chat: Asked, caller: ModelCaller) => {
+    if (caller.collect) return beginCollected(chat, caller, caller.collect)
+    const [wire, call] = await begin(chat, caller, 'chat')
+    return { wire, call, collected: undefined }
+  }
   const triesOf = ({ tries = ways.limits.tries }: ModelCaller) => ({ tries })
   const asked = (model: string, { provider, key }: ChatOptions = {}): Asked => ({ model, provider, key })
   const inJsonMode = makeJsonMode()
@@ -246,9 +279,13 @@ export const makeCalls = (
   const askForUsage = makeUsageQuestion()
 
   return {
+    batches: (of, signal) =>
+      makeBatchClient(of, (upstream) => makeOpenCall(upstream, ways, { signal, room: undefined })),
     async call(request, caller, chosen) {
-      const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const complete = (sent: ChatRequest) => withRetries(() => wire.complete(sent, call), triesOf(caller), caller)
+      const { wire, call, collected } = await beginChat(asked(request.model, chosen), caller)
+      // A failure in a batch is left to the step: its retry goes into another batch.
+      const complete = (sent: ChatRequest) =>
+        collected ? wire.complete(sent, call) : withRetries(() => wire.complete(sent, call), triesOf(caller), caller)
       const { completion, warnings } = await (chosen?.schema
         ? inSchemaMode({ request, schema: chosen.schema }, call, complete)
         : chosen?.prefersJson
@@ -260,7 +297,9 @@ export const makeCalls = (
         text: textOf(completion),
         ...answeredBy(call),
         usage,
-        cost_usd: await chargeFor(call, usage, statedCostIn(completion.usage)),
+        ...(collected
+          ? { cost_usd: collected.usd, isCharged: true as const }
+          : { cost_usd: await chargeFor(call, usage, statedCostIn(completion.usage)) }),
         ...(warnings.length > 0 ? { warnings } : {}),
       }
     },

@@ -10,11 +10,13 @@ import type {
   ModelUsage,
   StreamModel,
 } from '../model/gateway/chat.ts'
+import type { BatchAccount } from '../model/gateway/collected-call.ts'
 import type { EmbeddingRequest, EmbedTexts } from '../model/gateway/embedding.ts'
 import type { ImageRequest, MadeImage, MakeImages } from '../model/gateway/image.ts'
 import type { CheckModel } from '../model/gateway/model-calls.ts'
 import type { Predict, UploadInput } from '../model/gateway/prediction.ts'
 import type { Shape } from '../model/gateway/shape.ts'
+import type { BatchApi, BatchClient } from './batches/batch-api.ts'
 import type { ModelCallKind } from './models/model-kinds.ts'
 
 /** A protocol that providers speak. What depends on the protocol is answered by its own object, in its own file. */
@@ -67,6 +69,8 @@ export interface Provider {
   counts_streams?: true
   /** Its reranking calls `top_n` `top_k`, and `results` `data`. */
   ranks_like_voyage?: true
+  /** Its batch interface, and the share of the usual price that a call costs there. */
+  batches?: { api: BatchApi; price: number }
   /** Models that take `max_completion_tokens` instead of `max_tokens`. */
   renamed_max_tokens?: RegExp
   /** The source of these facts: a package with its version, or a page. */
@@ -159,6 +163,8 @@ export interface Models {
     caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>,
   ): Promise<ModelRoute>
   check: CheckModel
+  /** The batch interface of an account, for batches of calls of one model; undefined if its provider has none any more. */
+  batches(of: { account: BatchAccount; model: string }, signal: AbortSignal): BatchClient | undefined
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput

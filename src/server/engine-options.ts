@@ -95,6 +95,8 @@ const engineLimits = (settings: Settings): EngineOptions['limits'] => ({
   leaseSeconds: settings.workerLeaseSeconds,
   lostWorkers: settings.workerLosses,
   queuedJobs: settings.workerQueue,
+  economyCollectSeconds: settings.economyCollectSeconds,
+  economyMaxWaitSeconds: settings.economyMaxWaitSeconds,
   jobParametersBytes: settings.workerParametersBytes,
 })
 

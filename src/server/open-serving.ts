@@ -10,6 +10,7 @@ import { makeSignInLink } from '../api/sessions/routes.ts'
 import { type BulkActionDeps, keepActing } from '../background/bulk-actions/bulk-actions.ts'
 import type { Expressions } from '../background/hooks/decide.ts'
 import { keepStarting } from '../background/hooks/hooks.ts'
+import { makeProviderBatches } from '../background/provider-batches/provider-batches.ts'
 import { keepFiring } from '../background/routines/fire.ts'
 import { makeWebhooks } from '../background/webhooks/webhooks.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -288,6 +289,18 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const trajectories = makeTrajectories(core)
   const jobs = startBackgroundJobs(core, trajectories.documentOf, clock)
   const traceExport = await openTraceExport(core)
+  const providerBatches = makeProviderBatches({
+    database: database.database,
+    models: core.models,
+    sealer: core.installation.sealer,
+    limits: {
+      requests: settings.economyRequests,
+      bytes: settings.economyBytes,
+      pollSeconds: settings.economyPollSeconds,
+    },
+    lookFor: engine.lookFor,
+    log: core.log,
+  })
   let http: ServedHttp | undefined
   /** Load balancers that poll readiness get the drain time to see it change while requests are still answered. */
   const stopServing = async () => {
@@ -298,7 +311,9 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   let retired: Promise<unknown> | undefined
   const retire = () => {
     const { drainSeconds } = settings
-    retired ??= Promise.all([jobs.stop(), traceExport?.stop(drainSeconds), engine.stop(drainSeconds)])
+    retired ??= Promise.all([
+      ...[jobs.stop(), traceExport?.stop(drainSeconds), providerBatches.stop(), engine.stop(drainSeconds)],
+    ])
     return retired
   }
   closers.add(() => engine.closeRecords())
@@ -322,6 +337,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   if (settings.role !== 'api') {
     jobs.webhooks.start()
     traceExport?.start()
+    providerBatches.start()
   }
   const { publicUrl } = trajectories.links
   return { url: http?.url, hasPages: http?.hasPages ?? false, metricsUrl, publicUrl, ...welcomed }

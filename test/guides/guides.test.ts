@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { startFakeBatchProvider } from '../fakes/batch-provider.ts'
 import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { openWarehouse } from '../warehouse.ts'
 import { startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
@@ -32,6 +33,8 @@ beforeAll(async () => {
     env: {
       ...{ OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
       JETTY_ACTIVITIES_DIR: join(root, 'examples/activities'),
+      JETTY_ECONOMY_COLLECT_SECONDS: '1',
+      JETTY_ECONOMY_POLL_SECONDS: '0.1',
     },
   })
   world.server.leaks.remember('the key of a guide', openAiKey)
@@ -63,6 +66,20 @@ it('models in a workflow', async () => {
   const [asked, models] = await follow('model-steps', typedKey)
   expect(asked).toContain('You said: How long is a jetty?')
   expect(models).toContain('scripted/echo')
+})
+
+it('batches at half the price', async () => {
+  const provider = await startFakeBatchProvider()
+  const set = (OPENAI_BASE_URL: string | null) =>
+    world.server.call('PATCH', '/api/v1/collections/demo/environment', { environment_variables: { OPENAI_BASE_URL } })
+  await set(provider.url)
+  await follow('half-price')
+  expect(provider.submitted().map(({ body }) => body.messages[0].content)).toEqual(
+    expect.arrayContaining(['Grade this from 1 to 5: The sea is wide.', 'Grade this from 1 to 5: The tide comes in.']),
+  )
+  expect([provider.batches.length, provider.calls.length]).toEqual([1, 0])
+  await set(null)
+  await provider.close()
 })
 
 it('secrets', async () => {

@@ -6,6 +6,7 @@ import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { memberOutputs } from '../../lib/json-schema/structured-answer.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import { modelUsageSchema } from '../../model/gateway/chat.ts'
+import { AwaitsBatch } from '../../model/gateway/collected-call.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { askForVerdict, type JudgeCall, type Judged } from './ask.ts'
@@ -207,7 +208,8 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
     temperature: given.temperature,
     max_tokens: given.max_tokens,
   }
-  const judged = await atATime(callsAtATime, groups, async (group, index) => {
+  let awaited: AwaitsBatch | undefined
+  const judgeOne = async (group: Json[], index: number) => {
     const where = groups.length > 1 ? `simple_judge: item ${index}: ` : 'simple_judge: '
     const brief: Brief = {
       instruction: given.instruction,
@@ -221,7 +223,17 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
     const one = await askForVerdict(brief, call, context, where)
     for (const warning of one.verdict.warnings) context.warn(`${where}${warning}`)
     return one
-  })
+  }
+  // All of them go into one batch: what waits for it does not keep the others from being asked.
+  const found = await atATime(callsAtATime, groups, (group, index) =>
+    judgeOne(group, index).catch((error: unknown) => {
+      if (!(error instanceof AwaitsBatch)) throw error
+      awaited = error
+      return undefined
+    }),
+  )
+  if (awaited) throw awaited
+  const judged = found.filter((one) => one !== undefined)
   // Identical for every call: reported once.
   const warnings = judged.flatMap(({ answers }) => answers.flatMap((answer) => answer.warnings ?? []))
   for (const warning of new Set(warnings)) context.warn(`simple_judge: ${warning}`)

@@ -295,7 +295,8 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
     secrets,
     files: [],
     author: authorOf(identity),
-    params: { batch: facts },
+    ...(body.economy === 'batch' && { economy: body.economy }),
+    params: { batch: facts, ...(body.economy === 'batch' && { economy: body.economy }) },
     refusal,
   }
   return { request, batch: source?.batch }

@@ -7,6 +7,7 @@ import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.
 import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 import { tryRequestSchema } from '../../model/runs/try.ts'
 import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../../model/webhook.ts'
+import { economySchema } from '../../model/workflows/economy.ts'
 
 const quoting =
   'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
@@ -91,6 +92,7 @@ const runFormSchema = z
       'Signs the deliveries: X-Jetty-Signature is the hex HMAC-SHA256 of `<X-Jetty-Timestamp>.<raw body>`. Never shown.',
     ),
     preflight: preflightModeSchema,
+    economy: economySchema,
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
     bakery_host: z.unknown().optional().describe('Accepted from old clients and ignored.'),
   })

@@ -17,6 +17,7 @@ import type { Label, StartLabel } from '../../model/runs/label.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
 import type { Warning } from '../../model/warning.ts'
+import type { Economy } from '../../model/workflows/economy.ts'
 import { currentEnvironment } from '../../store/collections/environments.ts'
 import type { Borrower, Lending, Loan } from '../../store/collections/lending.ts'
 import type { Database } from '../../store/database/database.ts'
@@ -390,6 +391,10 @@ export const startTaskRun = async (deps: TaskRunDeps, call: RunCall): Promise<Ru
   return run
 }
 
+/** The members of a start that the member `economy` of its body adds. */
+const economyOf = ({ economy }: { economy?: Economy | undefined }): Pick<RunRequest, 'economy' | 'params'> =>
+  economy === 'batch' ? { economy, params: { economy } } : {}
+
 const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
   const { database, settings } = deps
   const { collection, task, params, body, files, identity } = call
@@ -409,6 +414,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
     files: files.map((file) => ({ ...file, contentType: file.content_type })),
     author: authorOf(identity),
     labels: body.labels,
+    ...economyOf(body),
     ...(webhook && { webhook }),
     unservable: refusesUnservable(call) ? 'refuse' : 'record',
   }

@@ -128,8 +128,9 @@ const waitOf = (step: TimedStep, definition: ShownDefinition): Step['wait'] => {
   const { activity, isRunbook } = definition.step(step.name)
   if (isRunbook) return { for: 'sandbox', until: null }
   if (isWorkerActivity(JSON.parse(activity))) return { for: 'worker', until: null }
-  const kind = waitsOf.get(activity) ?? 'time'
-  const isKnown = step.wake_at.getTime() < farAway && step.wake_at > step.started_at
+  const isOpenEnded = step.wake_at.getTime() >= farAway
+  const kind = waitsOf.get(activity) ?? (isOpenEnded ? 'batch' : 'time')
+  const isKnown = !isOpenEnded && step.wake_at > step.started_at
   return { for: kind, until: isKnown && (kind !== 'runs' || step.wake_at.getTime() > now()) ? due : null }
 }
 
@@ -287,7 +288,7 @@ export const stepMembers = (
 const stepHead = (
   step: StepSummaryRow,
   definition: ShownDefinition,
-  { readyAt, progress, job, used = usageOf(step) }: BesideStep,
+  { readyAt, progress, job, batches, used = usageOf(step) }: BesideStep,
 ): ObjectMembers<StepSummary> => {
   const { activity, dependsOn, decidedBy } = definition.step(step.name)
   return {
@@ -303,6 +304,7 @@ const stepHead = (
     decided_by: decidedBy === undefined ? undefined : new WrittenJson(decidedBy),
     progress,
     job,
+    batches,
     error_detail: step.error ? new WrittenJson(step.error) : undefined,
     ready_at: timestampOrNull(readyAt),
     wait: waitOf(step, definition),

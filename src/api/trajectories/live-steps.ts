@@ -1,6 +1,8 @@
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
-import type { LiveJob, StepProgress } from '../../model/runs/step.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { LiveBatch, LiveJob, StepProgress } from '../../model/runs/step.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
+import { awaitedBatches } from '../../store/calls/batched-calls.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { childProgress } from '../../store/tasks/batches.ts'
@@ -51,6 +53,7 @@ export const progressOf = async (
 export interface LiveStep {
   progress?: StepProgress | undefined
   job?: LiveJob | undefined
+  batches?: LiveBatch[] | undefined
 }
 
 type WaitingStep = Pick<StepRecord, 'name' | 'status' | 'wake_at'>
@@ -67,7 +70,21 @@ export const jobsOf = async (
 ): Promise<ReadonlyMap<number, LiveJob>> =>
   new Map((await openJobs(database, runKey, seqs)).map(({ seq, ...job }) => [seq, job]))
 
-/** Reads how far the steps of a run are that wait for child runs or for workers, by the number of the step. */
+/** Reads the batches of providers that some steps of a run wait for, by the number of the step. */
+const batchesOf = async (
+  database: Queries,
+  runKey: string,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, LiveBatch[]>> => {
+  const found = new Map<number, LiveBatch[]>()
+  for (const { seq, submitted_at, due_at, open: _, ...batch } of await awaitedBatches(database, runKey, seqs)) {
+    const shown = { ...batch, submitted: timestampOrNull(submitted_at), until: timestamp(due_at) }
+    found.set(seq, [...(found.get(seq) ?? []), shown])
+  }
+  return found
+}
+
+/** Reads how far the steps of a run are that wait for child runs, workers or batches, by the number of the step. */
 export const liveSteps = async (
   database: Queries,
   steps: readonly (StepRecord & { run_id: string })[],
@@ -80,9 +97,13 @@ export const liveSteps = async (
   const counted = fanOuts.map(async (step) => {
     live.set(step.seq, { progress: await progressOf(database, step, itemsOf(step)) })
   })
-  const seqs = waiting.map(({ seq }) => seq)
-  const jobs = first ? await jobsOf(database, first.run_id, seqs) : undefined
+  const seqsOf = (some: readonly StepRecord[]) => some.map(({ seq }) => seq)
+  const jobs = first ? await jobsOf(database, first.run_id, seqsOf(waiting)) : undefined
   for (const [seq, job] of jobs ?? []) live.set(seq, { job })
+  const asking = steps.filter((one) => one.status === 'running' && one.wake_at !== null && !waiting.includes(one))
+  const [asks] = asking
+  const batches = asks ? await batchesOf(database, asks.run_id, seqsOf(asking)) : undefined
+  for (const [seq, found] of batches ?? []) live.set(seq, { batches: found })
   await Promise.all(counted)
   return live
 }

@@ -4,8 +4,9 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { pause } from '../../lib/time.ts'
 import type { Batch, BatchResult, BatchSummary } from '../../model/runs/batch.ts'
+import type { Economy } from '../../model/workflows/economy.ts'
 import { exitCodes, interruption } from '../exit.ts'
-import { collect, parseChoice, positive } from '../input/inputs.ts'
+import { collect, economyMeaning, parseChoice, parseEconomy, positive } from '../input/inputs.ts'
 import {
   type DatasetOptions,
   datasetFields,
@@ -84,6 +85,7 @@ export const registerBatch = (program: Command): void => {
     .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
     .option('-l, --label <key[=value]>', 'label for every run; repeat for several', collect)
     .option('--name <name>', 'name of the batch')
+    .option('--economy <economy>', economyMeaning, parseEconomy)
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
     .option('--split <name>', 'with a dataset: only the items of this split')
     .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
@@ -99,6 +101,7 @@ ${itemsMeaning}
 Examples:
   jetty batch run acme/summarize articles.csv --out summaries.csv
   jetty batch run acme/summarize articles.jsonl -c 50 -l experiment=7 --no-wait
+  jetty batch run acme/summarize articles.jsonl --economy batch --no-wait
   jetty batch run acme/summarize dataset:articles@gold --split test --changed-only
   cat articles.jsonl | jetty batch run acme/summarize - --json`,
     )
@@ -160,6 +163,7 @@ Examples:
 
 interface RunOptions extends DatasetOptions {
   maxConcurrency?: number
+  economy?: Economy
   label?: string[]
   name?: string
   secret?: string[]
@@ -187,6 +191,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
       ...datasetFields(options),
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
       ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.economy ? { economy: options.economy } : {}),
       ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
       labels: labelsOf(options.label),
     },

@@ -3,8 +3,9 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/runs/evaluation.ts'
+import type { Economy } from '../../model/workflows/economy.ts'
 import { exitCodes, interruption } from '../exit.ts'
-import { collect, positive, readJson } from '../input/inputs.ts'
+import { collect, economyMeaning, parseEconomy, positive, readJson } from '../input/inputs.ts'
 import {
   type DatasetOptions,
   datasetFields,
@@ -146,6 +147,7 @@ interface EvalOptions extends DatasetOptions {
   outputPath?: string
   name?: string
   maxConcurrency?: number
+  economy?: Economy
   secret?: string[]
   label?: string[]
   wait: boolean
@@ -167,6 +169,7 @@ export const registerEval = (program: Command): void => {
     .option('--output-path <path>', 'path of the judged output (default: the outputs of the last step)')
     .option('--name <name>', 'name of the evaluation')
     .option('--max-concurrency <n>', 'runs or judgements that execute at once', positive)
+    .option('--economy <economy>', economyMeaning, parseEconomy)
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
     .option('-l, --label <key[=value]>', 'label for every run and judgement; repeat for several', collect)
     .option('--split <name>', 'with a dataset: only the items of this split')
@@ -265,6 +268,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
     ...(options.outputPath === undefined ? {} : { output_path: options.outputPath }),
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.economy ? { economy: options.economy } : {}),
     ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
     labels: labelsOf(options.label),

@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
+import type { Economy } from '../../model/workflows/economy.ts'
 import { exitCodes } from '../exit.ts'
-import { assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
+import { assembled, collect, economyMeaning, filePart, parseAssignment, parseEconomy } from '../input/inputs.ts'
 import { parseTask, placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -18,6 +19,7 @@ interface RunOptions {
   file?: string[]
   secret?: string[]
   label?: string[]
+  economy?: Economy
   webhook?: string
   webhookSecretEnv?: string
   wait?: boolean
@@ -37,6 +39,7 @@ export const registerRun = (program: Command): void => {
     .option('-f, --file <path>', 'file to upload; its storage path is added to init_params.file_paths', collect)
     .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
     .option('-l, --label <key[=value]>', 'label that the run starts with; repeat for several', collect)
+    .option('--economy <economy>', economyMeaning, parseEconomy)
     .option('--webhook <url>', 'URL that receives the trajectory when the run has ended')
     .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
     .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
@@ -49,6 +52,7 @@ Examples:
   jetty run demo/hello -p text="Good morning" --wait
   jetty run acme/summarize -p document=@report.txt -p options.language=de --follow
   jetty run acme/read -f contract.pdf --wait --json
+  jetty run acme/summarize -p document=@report.txt --economy batch
   jetty run acme/summarize -p document=@report.txt --label user=u-17 --label team=support
   SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN
   HOOK_SECRET=… jetty run acme/report --webhook https://example.com/done --webhook-secret-env HOOK_SECRET`,
@@ -65,6 +69,7 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
     init_params: assembled(assignments, (presets ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
     ...(options.label ? { labels: labelsOf(options.label) } : {}),
+    ...(options.economy ? { economy: options.economy } : {}),
     ...(options.webhook === undefined ? {} : { webhook_url: options.webhook }),
     ...webhookSecretOf(options.webhookSecretEnv),
     ...((await mayUseTrial(session, place.collection, options.secret ?? [])) ? { use_trial_keys: true } : {}),

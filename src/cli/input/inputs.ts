@@ -5,6 +5,7 @@ import type { FilePart } from '../../client/client.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject, jsonOrText } from '../../lib/json/json-object.ts'
 import { nearest } from '../../lib/text/nearest.ts'
+import { type Economy, economies } from '../../model/workflows/economy.ts'
 import { unreadableFile } from './file-problems.ts'
 
 /** Reads a file; `-` is stdin. */
@@ -57,6 +58,12 @@ export const parseChoice = (choices: readonly string[]) => {
     each: (value: string, before: string[] | undefined) => collect(checked(value), before),
   }
 }
+
+export const economyMeaning = 'batch: wait for batches of the providers, at about half the price (default: standard)'
+
+/** Parses how models are called. */
+export const parseEconomy = (text: string): Economy =>
+  parseChoice(economies).once(text) === 'batch' ? 'batch' : 'standard'
 
 /** Parses a whole number of at least 1. */
 export const positive = (text: string): number => {

@@ -236,6 +236,7 @@ export const childRun = (
       depth: run.depth + 1,
       ...(kind.placement !== null && { runs_on: kind.placement }),
       ...(trace !== undefined && { trace_context: trace }),
+      ...(run.economy !== null && { economy: run.economy }),
     },
     createdMs: now(),
   }

@@ -32,6 +32,7 @@ const extraColumns = {
   refusal: 'text',
   runs_on: 'text',
   trace_context: 'text',
+  economy: 'text',
   parent_id: 'text',
   parent_seq: 'int',
   child_index: 'int',

@@ -310,6 +310,11 @@ function* compileStep(
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
+  const options = compileOptions(config.options, limits, notes)
+  if (options.economy === 'batch' && (activity.asks?.kind !== 'chat' || tools.length > 0)) {
+    const why = tools.length > 0 ? 'its model calls tools' : `${activity.name} asks no model for text`
+    report(`options.economy cannot be 'batch': ${why}`, { key: ['options', 'economy'] })
+  }
   const timeout = config.timeout_sec ?? undefined
   const isTimeout = typeof timeout === 'number' && timeout > 0
   if (timeout !== undefined && !isTimeout && !Object.hasOwn(activity.parameters.shape, 'timeout_sec')) {
@@ -325,7 +330,7 @@ function* compileStep(
     dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
     readsInputsOf: new Set(paths.filter(mayReadInputs).map((path) => path.root)),
     timeoutSeconds: isTimeout ? timeout : undefined,
-    options: compileOptions(config.options, limits, notes),
+    options,
     runsOn: compileRunsOn(config, activity, report),
     warnings,
     usesEnvironment:

@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCodes, isErrorCode } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { type Economy, economies } from '../../model/workflows/economy.ts'
 import { question } from './finding.ts'
 import type { Notes } from './source.ts'
 
@@ -24,6 +25,10 @@ export interface StepOptions {
   continueOnError: boolean
   /** A completed result with equal inputs may be reused instead of executing the step. */
   cache: boolean
+  /** Whether its chats go through the batch interface of their provider; undefined: as its run says. */
+  economy: Economy | undefined
+  /** Seconds after which a call that no batch has answered is sent at once. */
+  maxWaitSeconds: number | undefined
 }
 
 const plainOptions: StepOptions = {
@@ -31,9 +36,11 @@ const plainOptions: StepOptions = {
   timeoutSeconds: undefined,
   continueOnError: false,
   cache: false,
+  economy: undefined,
+  maxWaitSeconds: undefined,
 }
 
-const keys = ['retry', 'timeout_sec', 'continue_on_error', 'cache']
+const keys = ['retry', 'timeout_sec', 'continue_on_error', 'cache', 'economy', 'max_wait_sec']
 const retryKeys = ['max_attempts', 'backoff', 'retry_on']
 const backoffKeys = ['initial_sec', 'factor', 'max_sec']
 
@@ -57,6 +64,8 @@ export const compileOptions = (written: unknown, limits: { stepAttempts: number 
     timeoutSeconds: read.number('timeout_sec', 0.001, longestTimeoutSeconds),
     continueOnError: read.flag('continue_on_error'),
     cache: read.flag('cache'),
+    economy: read.word('economy', economies),
+    maxWaitSeconds: read.number('max_wait_sec', 1, longestTimeoutSeconds),
   }
 }
 
@@ -154,6 +163,8 @@ const reader = (where: string, from: Record<string, unknown>, report: Notes['rep
         `a whole number from ${low} to ${high}`,
         (value): value is number => isWithin(low, high)(value) && Number.isInteger(value),
       ),
+    word: <const Word extends string>(key: string, words: readonly Word[]) =>
+      take(key, words.map((word) => `'${word}'`).join(' or '), (value): value is Word => words.includes(value as Word)),
     flag: (key: string) => take(key, 'true or false', (value): value is boolean => typeof value === 'boolean') ?? false,
   }
 }

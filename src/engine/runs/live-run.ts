@@ -47,6 +47,7 @@ export const newLiveRun = (run: NewRun, beginning: Beginning): LiveRun => ({
   depth: beginning.depth,
   replayOf: beginning.replayOf,
   trace: run.more?.trace_context ?? null,
+  economy: run.more?.economy ?? null,
   refusal: beginning.refusal,
   pending: false,
   next: 0,

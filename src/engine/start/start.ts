@@ -301,12 +301,13 @@ const placementFor = async (
 /** Rarely used columns; null when all are empty. */
 const extrasOf = (
   { sealWebhook }: Starter,
-  { params, routineId, webhook, rerun, trace }: RunRequest,
+  { params, routineId, webhook, rerun, trace, economy }: RunRequest,
   key: string,
   scrub: Scrubber,
   { refusal, runsOn }: { refusal: string | undefined; runsOn: string | null },
 ): RunExtras | null => {
-  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal && !runsOn && !trace) return null
+  const isPlain = !params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal
+  if (isPlain && !runsOn && !trace && !economy) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // A URL that contains a secret of the environment is sealed, and shown without it.
   const hidden: SealedWebhook | undefined = webhook && {
@@ -321,6 +322,7 @@ const extrasOf = (
     ...(refusal !== undefined && { refusal }),
     ...(runsOn !== null && { runs_on: runsOn }),
     ...(trace !== undefined && { trace_context: trace }),
+    ...(economy !== undefined && { economy }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden &&

@@ -13,6 +13,7 @@ import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { StoredObject } from '../../store/objects/objects.ts'
 import { runReader } from '../journal/read-runs.ts'
 import { traceOfStep } from '../leases/run-keys.ts'
+import { isEconomical } from './economy.ts'
 import { stepModels } from './model-rules.ts'
 import type { StepDeps } from './step-at-work.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
@@ -120,7 +121,7 @@ export const activityContext = (
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     workerJob: (request) => engine.askWorkers({ run, place, side, attempt }, request),
     event: (expiresAt) => engine.readEvent({ run, seq: place.seq, side }, expiresAt),
-    models: stepModels(engine, run, signal, side, warn, room),
+    models: stepModels(engine, run, signal, side, warn, room, collectorOf(engine, { run, place, side }, attempt)),
     tools,
     carryOutRunbook,
     runScript,
@@ -130,6 +131,14 @@ export const activityContext = (
     warn,
     log: (level, message) => side.warnings.push(logLine(level, message)),
   })
+}
+
+/** What sends the chats of the step through batches; undefined: they are sent at once. */
+const collectorOf = (engine: StepDeps, step: { run: StepRun; place: StepPlace; side: StepSide }, attempt: number) => {
+  const { run, place } = step
+  if (!isEconomical(run, place.step)) return undefined
+  const { collectionId, taskId, key: runKey } = run
+  return engine.collectFor(step, attempt, (cost) => engine.rules.spend({ collectionId, taskId, runKey, ...cost }))
 }
 
 /** Whether any attempt of the step was cut off: one that refused to go on and failed does not change that. */

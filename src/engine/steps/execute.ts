@@ -12,6 +12,7 @@ import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { WaitForEvent } from '../../model/events/awaited-event.ts'
+import { AwaitsBatch, WaitForBatch } from '../../model/gateway/collected-call.ts'
 import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { ProgramStep } from '../program/program.ts'
@@ -204,6 +205,7 @@ const tryAgain = async (
       if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
+      if (thrown instanceof AwaitsBatch) return new WaitForBatch()
       if (thrown instanceof Fenced || thrown instanceof Interrupted) throw thrown // to go on elsewhere
       const error = asStepError(thrown)
       if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
@@ -253,7 +255,8 @@ const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, l
 /** Does an activity ask to wait, instead of giving outputs? */
 export const isWait = (
   result: ActivityResult,
-): result is WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob =>
+): result is WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob | WaitForBatch =>
+  result instanceof WaitForBatch ||
   result instanceof WaitUntil ||
   result instanceof WaitForRuns ||
   result instanceof WaitForDecision ||

@@ -1,11 +1,13 @@
 import type { ActivityContext, StepModels } from '../../activities/activity.ts'
 import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
+import { AwaitsBatch } from '../../model/gateway/collected-call.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
 import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
 import type { Queries } from '../../store/database/database.ts'
+import type { StepCollector } from './economy.ts'
 import type { StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 
@@ -54,6 +56,7 @@ export const callerOf = async (
 }
 
 interface Paid {
+  isCharged?: true
   provider: string
   model: string
   usage?: ModelUsage | null
@@ -68,6 +71,7 @@ export const stepModels = (
   side: StepSide,
   warn: Warn,
   room?: ModelCaller['room'],
+  collect?: StepCollector,
 ): StepModels => {
   const { models, rules } = deps
   const caller = () => callerOf(deps, run, signal, warn, room)
@@ -76,15 +80,24 @@ export const stepModels = (
     const { provider, usage, cost_usd: usd } = answer
     const tokens = usage?.total_tokens ?? 0
     side.usage = addCallUsage(side.usage, usage, usd)
-    const isReal = provider !== 'scripted'
+    const isReal = provider !== 'scripted' && !answer.isCharged
     if (isReal && (usd !== null || tokens > 0)) {
       const { collectionId, taskId, key: runKey } = run
       await rules.spend({ collectionId, taskId, model: `${provider}/${answer.model}`, runKey, usd, tokens })
     }
     return answer
   }
+  /** A wire may wrap what it was thrown, so the collector is asked. */
+  const collected: StepModels['chat'] = async (request, options) => {
+    try {
+      return await models.chat(request, { ...(await caller()), collect }, options)
+    } catch (error) {
+      throw collect?.isWaiting ? new AwaitsBatch() : error
+    }
+  }
   return {
-    chat: async (request, options) => paid(await models.chat(request, await caller(), options)),
+    chat: async (request, options) =>
+      paid(await (collect ? collected(request, options) : models.chat(request, await caller(), options))),
     embed: async (request, options) => paid(await models.embed(request, await caller(), options)),
     image: async (request, options) => paid(await models.image(request, await caller(), options)),
     predict: async (request, options) => paid(await models.predict(request, await caller(), options)),

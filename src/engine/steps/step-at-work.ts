@@ -17,6 +17,7 @@ import type { RunSql } from '../../lib/sql/statement.ts'
 import type { TraceSampler } from '../../lib/text/trace-context.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
+import type { WaitForBatch } from '../../model/gateway/collected-call.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { WaitForJob, WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
@@ -34,6 +35,7 @@ import type { EndBelow } from '../leases/end-below.ts'
 import type { Heartbeat } from '../leases/heartbeat.ts'
 import type { SuspectGates } from '../leases/suspects.ts'
 import type { Program } from '../program/program.ts'
+import type { CollectFor } from './economy.ts'
 import type { HeldSlot } from './held-slot.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { StepReplay } from './recording.ts'
@@ -117,7 +119,7 @@ export interface StepDeps {
   /** Waits, without a slot, for what an activity asks to wait for. */
   waitOut(
     work: StepAtWork,
-    wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob,
+    wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob | WaitForBatch,
   ): Promise<Waited>
   /** Reads what the runs of a task of the collection take. Throws `not_found`. */
   taskInputs(run: StepRun, task: string): Promise<Pick<Program, 'inputSchema' | 'initParams'>>
@@ -125,6 +127,8 @@ export interface StepDeps {
   readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
   /** Queues the job of a step, or returns its outputs; undefined while it may still wait. Throws its failure. */
   askWorkers(step: JobStep, request: WorkerJobRequest): Promise<Record<string, Json> | undefined>
+  /** Makes what sends the chats of a step through batches. */
+  collectFor: CollectFor
   /** Reads what came of a step's wait for an event; undefined while it may still wait. */
   readEvent(step: DecidedStep, expiresAt: Date | null): Promise<AwaitedEvent | undefined>
   /** Lets the step carry out a runbook. */

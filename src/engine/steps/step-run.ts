@@ -20,6 +20,8 @@ export interface StepRun extends Readonly<RunUnderLease> {
   readonly replayOf: string | null
   /** The trace that its caller is part of: see `readTrace`. */
   readonly trace: string | null
+  /** `batch`: chats of its steps wait for the batch interface of their provider, unless a step says otherwise. */
+  readonly economy: string | null
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
   /** The decisions of branches and loops, or in parallel execution the steps that have ended. */

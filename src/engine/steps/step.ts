@@ -10,6 +10,7 @@ import type { AppError } from '../../lib/errors.ts'
 import { noteWork } from '../../lib/loop-watch.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now, timestamp } from '../../lib/time.ts'
+import { WaitForBatch } from '../../model/gateway/collected-call.ts'
 import { addCallUsage } from '../../model/gateway/model-totals.ts'
 import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import type { StepLog } from '../../model/runs/step.ts'
@@ -22,6 +23,7 @@ import { Fenced } from '../journal/journal-sender.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import { activityContext, type OwnContext } from './activity-context.ts'
 import { reuseResult } from './cached-result.ts'
+import { isEconomical } from './economy.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type HeldSlot, holdSlot } from './held-slot.ts'
 import {
@@ -98,11 +100,11 @@ const pauseIn =
   }
 
 /**
- * Counts the recorded attempts of a step that a worker carried out and that failed. Steps that ask for nothing else
+ * Counts the recorded attempts that failed of a step that a worker or a batch carried out. Steps that ask for nothing else
  * while they wait, as a poll of a service does, count the failures since their last wait.
  */
-const failedJobs = ({ place, side }: StepAtWork): number =>
-  place.step.activity.category === 'workers'
+const failedJobs = ({ run, place, side }: StepAtWork): number =>
+  place.step.activity.category === 'workers' || isEconomical(run, place.step)
     ? attemptsAmong(side.warnings).filter(({ error_detail: error }) => error !== null).length
     : 0
 
@@ -376,7 +378,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   }
   const clock = makeStepClock()
   const calls = place.step.tools.length > 0 ? await openStepCalls(work) : undefined
-  return executeActivity({
+  let before: Pick<StepSide, 'usage'> & { messages: number } = { messages: side.warnings.length, usage: side.usage }
+  const result = await executeActivity({
     run,
     place,
     parameters: resolved.parameters,
@@ -401,6 +404,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
         },
       }
       const onceStored = makeStorageWait(work, held, signal, clock)
+      before = { messages: side.warnings.length, usage: side.usage }
       const { leftSeconds } = timeLimit
       const contextOf = (own: StepSide, other: OwnContext, until = signal): ActivityContext =>
         activityContext(engine, run, place, own, attempt, leftSeconds, until, more, room, onceStored, other)
@@ -408,6 +412,12 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       return contextOf(side, { tools })
     },
   })
+  if (result instanceof WaitForBatch) {
+    // It is carried out anew, with the same messages and calls.
+    side.warnings.splice(before.messages)
+    side.usage = before.usage
+  }
+  return result
 }
 
 /**

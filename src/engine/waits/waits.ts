@@ -9,9 +9,11 @@ import {
 } from '../../activities/activity.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import { WaitForEvent } from '../../model/events/awaited-event.ts'
+import { WaitForBatch } from '../../model/gateway/collected-call.ts'
 import type { ApprovalRow } from '../../model/runs/decision.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { WaitForJob } from '../../model/workers/worker-job-request.ts'
+import { beginBatchWait, withdrawCalls } from '../../store/calls/batched-calls.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import { withdrawJob } from '../../store/workers/jobs.ts'
@@ -125,6 +127,14 @@ export const makeWaits = (deps: WaitDeps): Waits => ({
       return waitForAnswer(deps, work, {
         isLong: () => performance.now() - begun >= parkAfterMs,
         asked: { table: 'worker_jobs', withdraw: () => withdrawJob(deps.database, work.run.key, work.row.seq) },
+      })
+    }
+    if (wanted instanceof WaitForBatch) {
+      const { database } = deps
+      const { run, row } = work
+      if (!(await beginBatchWait(database, run.key, row.seq))) return 'again'
+      return waitForAnswer(deps, work, {
+        asked: { table: 'batched_calls', withdraw: () => withdrawCalls(database, run.key, row.seq) },
       })
     }
     const waited = await deps.waitForRuns(work, wanted)

@@ -32,6 +32,44 @@ export const modelSettings = {
     example: '1',
     schema: wholeNumber(1, 10),
   }),
+  economyCollectSeconds: setting({
+    variable: 'JETTY_ECONOMY_COLLECT_SECONDS',
+    description:
+      'How long calls with `economy: "batch"` are collected before they are sent to their provider as a batch.',
+    default: '60',
+    example: '600',
+    schema: seconds(0.001),
+  }),
+  economyPollSeconds: setting({
+    variable: 'JETTY_ECONOMY_POLL_SECONDS',
+    description: 'Pause between two looks at a batch of a provider.',
+    default: '60',
+    example: '300',
+    schema: seconds(0.001),
+  }),
+  economyMaxWaitSeconds: setting({
+    variable: 'JETTY_ECONOMY_MAX_WAIT_SECONDS',
+    description:
+      'How long a call waits for a batch, unless its step sets `max_wait_sec`. Then the batch is cancelled, and what it ' +
+      'has not answered is sent at once.',
+    default: '86400',
+    example: '14400',
+    schema: seconds(1),
+  }),
+  economyRequests: setting({
+    variable: 'JETTY_ECONOMY_REQUESTS',
+    description: 'Maximum requests of one batch. Providers have limits of their own, such as 50,000.',
+    default: '10000',
+    example: '50000',
+    schema: wholeNumber(1, 100_000),
+  }),
+  economyBytes: setting({
+    variable: 'JETTY_ECONOMY_BYTES',
+    description: 'Maximum size of the requests of one batch; about three times as much is held while it is uploaded.',
+    default: '32MiB',
+    example: '100MiB',
+    schema: byteCount(),
+  }),
   modelFileBytes: setting({
     variable: 'JETTY_MAX_MODEL_FILE_BYTES',
     description: 'Maximum size of a stored file, such as an image, that a step may send to a model.',

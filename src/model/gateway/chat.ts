@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CallCollector } from './collected-call.ts'
 
 /** One part of a message: text, an image, or another type a provider supports. */
 const chatPartSchema = z.looseObject({ type: z.string() })
@@ -93,6 +94,8 @@ export interface ModelAnswer {
   usage: ModelUsage | null
   /** Cost in US dollars; null when unknown. */
   cost_usd: number | null
+  /** The cost is charged to the run already: a batch answered the call. */
+  isCharged?: true
   /** Sentences about request parts that the provider's protocol cannot express; absent when there are none. */
   warnings?: string[]
 }
@@ -157,6 +160,8 @@ export interface ModelCaller {
   room?: ((bytes: number) => Promise<void> | undefined) | undefined
   /** Attempts while failures pass; those of the server when absent. */
   tries?: number | undefined
+  /** Takes chats for the batch interface of their provider. */
+  collect?: CallCollector | undefined
   signal: AbortSignal
 }
 

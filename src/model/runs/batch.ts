@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { csvDelimiterSchema } from '../data/csv-delimiter.ts'
 import { flagSchema } from '../flag.ts'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
+import { economySchema } from '../workflows/economy.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
 import { preflightModeSchema } from './preflight.ts'
@@ -65,6 +66,7 @@ export const itemRuns = {
     )
     .describe('Labels that every run starts with, those of judges included.'),
   preflight: preflightModeSchema,
+  economy: economySchema,
   use_trial_keys: flagSchema.refine(
     (given) => !given,
     'The trial lends keys to single runs only: leave use_trial_keys out, and put a key of your own into the environment',

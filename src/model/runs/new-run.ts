@@ -15,6 +15,8 @@ export interface RunExtras {
   runs_on?: string
   /** The trace that it belongs to: see `readTrace`. */
   trace_context?: string
+  /** `batch`: chats of its steps wait for the batch interface of their provider. */
+  economy?: string
   parent_id?: string
   parent_seq?: number
   child_index?: number

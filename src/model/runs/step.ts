@@ -29,6 +29,22 @@ export const liveJobSchema = z
   .meta({ id: 'LiveJob' })
 export type LiveJob = z.infer<typeof liveJobSchema>
 
+/** A batch of a provider that a step waits for. */
+const liveBatchSchema = z
+  .object({
+    provider: z.string(),
+    model: z.string(),
+    batch_id: z.string().nullable().describe("The provider's id of the batch; null while calls are collected for it."),
+    submitted: timestampSchema.nullable(),
+    until: timestampSchema.describe('When its calls are sent at once if they have no answer.'),
+    calls: z.int().describe('Calls of this step in it.'),
+    requests: z.int().nullable().describe('All requests of the batch, those of other runs included.'),
+    completed: z.int().nullable().describe('Requests that the provider had answered when it was asked last.'),
+    failed: z.int().nullable(),
+  })
+  .meta({ id: 'LiveBatch' })
+export type LiveBatch = z.infer<typeof liveBatchSchema>
+
 /** A warning or message recorded with a step. */
 export const stepLogSchema = z
   .object({
@@ -59,9 +75,9 @@ const stepOriginSchema = z
 const stepWaitSchema = z
   .object({
     for: z
-      .enum(['time', 'retry', 'approval', 'event', 'runs', 'sandbox', 'worker'])
+      .enum(['time', 'retry', 'approval', 'event', 'runs', 'sandbox', 'worker', 'batch'])
       .describe(
-        'A time; the pause before its next attempt; a person; an event; the runs it has started; a place for a sandbox; a worker.',
+        'A time; the pause before its next attempt; a person; an event; the runs it has started; a place for a sandbox; a worker; a batch of a provider.',
       ),
     until: timestampSchema.nullable().describe('When it goes on at the latest; null where that is not known.'),
   })
@@ -124,6 +140,10 @@ export const stepSchema = z
       .optional()
       .describe('Child runs of a step that fans out, while it is running. A summary has them afterwards, too.'),
     job: liveJobSchema.optional().describe('Only of a running step that a worker carries out.'),
+    batches: z
+      .array(liveBatchSchema)
+      .optional()
+      .describe('Batches of providers that a running step with `economy: "batch"` waits for.'),
     logs: z
       .array(stepLogSchema)
       .optional()
@@ -164,6 +184,7 @@ export const stepSummarySchema = stepSchema
     decided_by: true,
     progress: true,
     job: true,
+    batches: true,
     error_detail: true,
     ready_at: true,
     wait: true,

@@ -1,3 +1,4 @@
+import { openAiBatches } from '../batches/openai-batches.ts'
 import { at, mastra, portkey, row } from './row.ts'
 
 /** Providers that run open models of other makers. */
@@ -11,8 +12,9 @@ export const hosts = [
     prices: 'groq',
     json_mode: true,
     schema_mode: true,
+    batches: { api: openAiBatches, price: 0.5 },
     source:
-      'npm @ai-sdk/groq 3.0.71; https://console.groq.com/docs/api-reference; https://www.developersdigest.tech/reference/api-compatibility/groq',
+      'npm @ai-sdk/groq 3.0.71; https://console.groq.com/docs/api-reference; https://console.groq.com/docs/batch; https://www.developersdigest.tech/reference/api-compatibility/groq',
   }),
   row({
     id: 'together',

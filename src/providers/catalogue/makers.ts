@@ -1,3 +1,5 @@
+import { anthropicBatches } from '../batches/anthropic-batches.ts'
+import { openAiBatches } from '../batches/openai-batches.ts'
 import { anthropicWire, cohereWire, googleWire } from '../wires/dialects.ts'
 import { at, mastra, portkey, row, tokenlens, under } from './row.ts'
 
@@ -20,7 +22,8 @@ export const makers = [
     renamed_max_tokens: /^(o[1-9]|gpt-[5-9])/,
     json_mode: true,
     schema_mode: true,
-    source: 'npm @ai-sdk/openai 3.0.141; npm openai 6',
+    batches: { api: openAiBatches, price: 0.5 },
+    source: 'npm @ai-sdk/openai 3.0.141; npm openai 6; https://platform.openai.com/docs/guides/batch',
   }),
   row({
     id: 'anthropic',
@@ -33,10 +36,11 @@ export const makers = [
     headers: { 'anthropic-version': '2023-06-01' },
     wire: anthropicWire,
     schema_mode: true,
+    batches: { api: anthropicBatches, price: 0.5 },
     model_names: /^claude-/,
     openrouter: 'anthropic',
     prices: 'anthropic',
-    source: 'npm @ai-sdk/anthropic 3.0.140',
+    source: 'npm @ai-sdk/anthropic 3.0.140; https://platform.claude.com/docs/en/build-with-claude/batch-processing',
   }),
   row({
     id: 'gemini',

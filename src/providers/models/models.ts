@@ -8,7 +8,7 @@ import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Fetch } from '../../lib/net/net.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { joined } from '../address.ts'
-import { makeCalls } from '../calls.ts'
+import { makeCalls, outgoingCall } from '../calls.ts'
 import { findProvider, scriptedProvider } from '../catalogue.ts'
 import { makePredictions, replicate } from '../predictions.ts'
 import { hasPrice, knownModels, observedPrices, type PriceList, priceList, ratesNow } from '../prices/prices.ts'
@@ -359,8 +359,7 @@ export const makeModels = (options: ModelsOptions): Models => {
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const found = resolveModel(asked, at, shape)
     if (!('url' in found)) throw unroutable(asked, found, await listing.routable([{ env: at.env }]), shape)
-    const { provider, model, base_url: url, trusted } = found
-    await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
+    await caller.admit?.(outgoingCall(found))
     return found
   }
 

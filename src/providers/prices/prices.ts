@@ -150,6 +150,19 @@ export const chargeFor: typeof costOf = async (target, usage, stated) => {
   return usd
 }
 
+/** The cost of a call in a batch, `share` of the usual price. An answer is counted in the metrics of its model. */
+export const priceOfBatched = async (
+  target: Pick<Target, 'provider' | 'model'>,
+  usage: ModelUsage | null,
+  share: number,
+  what: 'answer' | 'estimate' = 'answer',
+): Promise<number | null> => {
+  const full = await costOf(target, usage)
+  const usd = full === null ? null : Number((full * share).toPrecision(significantDigits))
+  if (what === 'answer') noteModelUsage(target, usage?.total_tokens ?? null, usd)
+  return usd
+}
+
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
 
 /** Whether the cost of a call will be known: from the price list, or because the provider states it. */

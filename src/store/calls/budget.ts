@@ -17,12 +17,16 @@ interface UsageToday {
 const spentByCollection = query(
   'spent_today',
   { collection_id: bigint, usd: float, tokens: bigint },
-  `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from spending
-       where collection_id = any($1) and day = (now() at time zone 'utc')::date group by collection_id`,
+  `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from (
+       select collection_id, usd, tokens from spending
+       where collection_id = any($1) and day = (now() at time zone 'utc')::date
+       union all
+       select collection_id, reserved_usd, reserved_tokens from provider_batches
+       where collection_id = any($1) and ended_at is null) used group by collection_id`,
   (ids: number[]) => [[...new Set(ids)]],
 )
 
-/** Reads a collection's usage of today (UTC); concurrent reads share one query. */
+/** Reads a collection's usage of today (UTC), with what open batches have reserved; concurrent reads share one query. */
 export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<UsageToday>) =>
   batched(async (ids) => {
     const byId = new Map((await spentByCollection(queries, ids)).map((row) => [row.collection_id, row]))
@@ -52,7 +56,8 @@ export const countedModel = (model = ''): string => model.replaceAll('\0', '').s
 /** SQL expression: US dollars that a row `r` of runs has spent so far. The statement that ends a run writes it there. */
 export const spentOnRun = '(select p.usd::float8 from run_spending p where p.run_id = r.id)'
 
-const spend = change(
+/** Adds the usage of calls, as `makeSpender` does, in a transaction with what they answer. */
+export const spendAll = change(
   'spend_on_calls',
   `with u as materialized (
          select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::text[])
@@ -101,7 +106,7 @@ const spend = change(
  */
 export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
   batched(async (costs) => {
-    await spend(queries, costs)
+    await spendAll(queries, costs)
     return costs.map(() => undefined)
   })
 

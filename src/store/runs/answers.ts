@@ -24,7 +24,12 @@ unasked as (
 
 /** Tables of what steps ask, each with the column that says that the answer is there. */
 const answerColumns = { approvals: 'decision', event_waits: 'outcome', worker_jobs: 'settled_at' }
-export type AskedTable = keyof typeof answerColumns
+/** A step may have several calls in batches: it waits for all. */
+export type AskedTable = keyof typeof answerColumns | 'batched_calls'
+
+const batchedCallsAnswered = `select w.run_id, w.seq from unnest($1::text[], $2::int[], $3::text[]) w(run_id, seq, asked)
+     where w.asked = 'batched_calls' and not exists (
+       select from batched_calls a where a.run_id = w.run_id and a.seq = w.seq and a.settled_at is null)`
 
 const answeredIn = ([asked, column]: [string, string]): string =>
   `select a.run_id, a.seq from unnest($1::text[], $2::int[], $3::text[]) w(run_id, seq, asked)
@@ -34,7 +39,7 @@ const answeredIn = ([asked, column]: [string, string]): string =>
 export const answeredSteps = query(
   'answered_steps',
   { run_id: text, seq: int },
-  Object.entries(answerColumns).map(answeredIn).join(' union all '),
+  [...Object.entries(answerColumns).map(answeredIn), batchedCallsAnswered].join(' union all '),
   (steps: readonly { runKey: string; seq: number; asked: AskedTable }[]) => [
     steps.map(({ runKey }) => runKey),
     steps.map(({ seq }) => seq),

@@ -1,5 +1,7 @@
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { batchedCallSeal } from '../calls/batched-calls.ts'
+import { providerBatchSeal } from '../calls/provider-batches.ts'
 import type { Queries } from '../database/database.ts'
 import { fingerprintSeal } from '../idempotency.ts'
 import { jobPlace, jobSeal } from '../workers/jobs.ts'
@@ -120,6 +122,18 @@ export const sealedColumns: readonly SealedColumn[] = [
     boundTo: hookFormerSecretSeal,
     where: 'sealed_former_secret is not null',
   },
+  {
+    table: 'provider_batches',
+    key: 'id',
+    keyType: 'text',
+    sealed: 'sealed_account',
+    bound: 'id',
+    boundTo: providerBatchSeal,
+  },
+  ...(['sealed_request', 'sealed_answer'] as const).map((sealed) => ({
+    ...{ table: 'batched_calls', key: 'id', keyType: 'text' as const, sealed, bound: 'id', boundTo: batchedCallSeal },
+    where: `${sealed} is not null`,
+  })),
   {
     table: 'worker_jobs',
     key: 'id',

@@ -13,7 +13,7 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { asksModel, type Conversation, conversationOf } from '../conversation/conversation.ts'
 import { ConversationView } from '../conversation/conversation-view.tsx'
 import { outputsSoFar } from '../conversation/tool-turns.ts'
-import { jobText } from '../job-text.ts'
+import { batchFacts, jobText } from '../job-text.ts'
 import { JsonTree } from '../json-tree/json-tree.tsx'
 import { Log } from '../log/log.tsx'
 import { plainText } from '../log/plain-text.ts'
@@ -398,6 +398,7 @@ const factsOf = (run: Run, step: RunStep): string =>
     step.duration_seconds === null ? undefined : durationText(step.duration_seconds),
     ...usedText(step),
     step.job ? jobText(step.job) : undefined,
+    ...(step.batches ?? []).map(batchFacts),
     step.attempt > 1 ? `attempt ${step.attempt}` : undefined,
     isCarriedOver(run, step) ? 'carried over from an earlier run' : undefined,
   ]

@@ -5,7 +5,7 @@ import { durationText } from '../../text/times.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { leadingStatus } from '../graph/run-graph.ts'
-import { jobText } from '../job-text.ts'
+import { batchText, jobText } from '../job-text.ts'
 import { plainText } from '../log/plain-text.ts'
 import { failedShare, statusOfStep } from '../status-of-step.ts'
 import { Bar, extentOf, type Stretch, stretchesOf } from './bar.tsx'
@@ -155,11 +155,13 @@ const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
   runs: 'for its runs',
   sandbox: 'for a sandbox',
   worker: 'for a worker',
+  batch: 'for a batch of a provider',
 }
 
-const noteText = ({ activity, progress, job, wait, span }: RunStep): string => {
+const noteText = ({ activity, progress, job, batches, wait, span }: RunStep): string => {
   if (progress) return progressText(progress)
   if (job) return jobText(job)
+  if (batches?.[0]) return batchText(batches[0])
   if (wait) return waits[wait.for]
   if (!span) return activity
   // Many libraries name a span after these.

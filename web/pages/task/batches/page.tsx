@@ -21,7 +21,7 @@ import { Status, StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { JobPage, jobsOfPage, whileOpen } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../use-task.ts'
-import { RowSource, useRowChoice } from './row-source.tsx'
+import { EconomyBox, RowSource, useRowChoice } from './row-source.tsx'
 
 const batchQueries = {
   all: ({ collection, task }: TaskPlaceProps) => ['batches', collection, task],
@@ -227,6 +227,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
   const { collection, task } = place
   const [name, setName] = useState('')
   const [atOnce, setAtOnce] = useState('20')
+  const [isPatient, setIsPatient] = useState(false)
   const choice = useRowChoice()
   const isNumber = /^[1-9]\d{0,4}$/.test(atOnce) && Number(atOnce) <= 10_000
   const estimate = useEstimate(
@@ -238,7 +239,12 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
     return api.runBatch({
       params: place,
       query: { preflight: 'refuse' },
-      body: { ...source, max_concurrency: Number(atOnce), ...(name.trim() === '' ? {} : { name: name.trim() }) },
+      body: {
+        ...source,
+        max_concurrency: Number(atOnce),
+        ...(name.trim() === '' ? {} : { name: name.trim() }),
+        ...(isPatient && { economy: 'batch' as const }),
+      },
     })
   }
   return (
@@ -263,6 +269,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
         onChange={(event) => setAtOnce(event.target.value)}
         error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
       />
+      <EconomyBox isPatient={isPatient} onChange={setIsPatient} />
     </FormDialog>
   )
 }

@@ -4,7 +4,7 @@ import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.ts
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
-import { RowSource, useRowChoice } from '../batches/row-source.tsx'
+import { EconomyBox, RowSource, useRowChoice } from '../batches/row-source.tsx'
 import { type Job, JobPage, jobsOfPage } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../use-task.ts'
 import { EvaluationView, evaluationQueries } from './evaluation-view.tsx'
@@ -184,6 +184,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
   const [outputPath, setOutputPath] = useState('')
   const [judges, setJudges] = useState<readonly JudgeEntry[]>([emptyJudge('right')])
   const [wasSent, setSent] = useState(false)
+  const [isPatient, setIsPatient] = useState(false)
   const choice = useRowChoice()
   const isJudged = judges.every((judge) => Object.keys(judgeErrors(judge)).length === 0)
   const isEstimated = choice.count > 0 && isJudged
@@ -201,6 +202,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
         ...(name.trim() === '' ? {} : { name: name.trim() }),
         ...(baseline === '' ? {} : { baseline }),
         ...(outputPath.trim() === '' ? {} : { output_path: outputPath.trim() }),
+        ...(isPatient && { economy: 'batch' as const }),
       },
     })
   }
@@ -260,6 +262,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
           ...earlier.map((one) => [one.id, one.name ?? one.id] as const),
         ]}
       />
+      <EconomyBox isPatient={isPatient} onChange={setIsPatient} />
     </FormDialog>
   )
 }
