@@ -90,7 +90,7 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
     await dialog.getByLabel('Or rows', { exact: false }).fill(rows.map((row) => JSON.stringify(row)).join('\n'))
     await dialog.getByRole('button', { name: 'Start' }).click()
     await dialog.getByText('Name the model that judges').waitFor()
-    await dialog.getByLabel('Model').fill('scripted/judge')
+    await dialog.getByRole('textbox', { name: 'Model' }).fill('scripted/judge')
     await dialog.getByLabel('Judges by').fill('Does the output say what was expected?')
     await dialog.getByLabel('Lowest mean that passes').fill('0.9')
     return dialog

@@ -120,6 +120,17 @@ const results: Answer<'listDatasetResults'> = {
           },
   })),
 }
+const expected = { expected: 0.31, low: 0.28, high: 0.35 }
+const estimate: Answer<'estimateTask'> = {
+  ...{
+    task: 'answer',
+    count: 7,
+    reused: 0,
+    cost_usd: expected,
+    duration_seconds: { expected: 140, low: 120, high: 171 },
+  },
+  ...{ unknown_calls: 0, level: 0.9, parts: [] },
+}
 const version = (index: number) => ({
   ...{ index, transaction_id: index, content_hash: hash, tags: index === 5 ? ['gold', '1.2.0'] : [] },
   ...{ created_at: at(index), operation_type: index === 0 ? ('INSERT' as const) : ('UPDATE' as const) },
@@ -175,6 +186,7 @@ const answers: Record<string, unknown> = {
   [`POST ${place}/items/check`]: itemCheck,
   [`GET /api/v1/tasks/${collection}?view=summary`]: [{ name: 'answer' }, { name: 'summarize' }],
   [`GET ${place}/results?task=answer`]: results,
+  [`POST /api/v1/estimates/${collection}/answer`]: estimate,
   [`GET ${place}/history?skip=0`]: history,
   [`GET ${place}/history`]: history,
   [`GET ${place}/versions/~7`]: { ...version(7), data: { splits: { train: 80, test: 20 }, items: { count: 40 } } },

@@ -2,12 +2,12 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { jsonObjectSchema, textSchema } from '../../model/names.ts'
+import { economySchema } from '../../model/runs/economy.ts'
 import { type StartLabel, startLabelsSchema } from '../../model/runs/label.ts'
 import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.ts'
 import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 import { tryRequestSchema } from '../../model/runs/try.ts'
 import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../../model/webhook.ts'
-import { economySchema } from '../../model/workflows/economy.ts'
 
 const quoting =
   'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'

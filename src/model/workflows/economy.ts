@@ -1,13 +1,3 @@
-import { z } from 'zod'
-
 /** `batch`: through the batch interface of the provider, at its price. `standard`: at once. */
 export const economies = ['standard', 'batch'] as const
 export type Economy = (typeof economies)[number]
-
-/** As the body of a start has it. */
-export const economySchema = z
-  .enum(economies)
-  .optional()
-  .describe(
-    '`batch`: steps that ask a model wait for the batch interface of its provider, which answers within a day at about half the price. Steps whose `options` name an `economy` keep it. Default: `standard`.',
-  )
