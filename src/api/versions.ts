@@ -1,6 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { memberSpans, withRaw } from '../lib/json/json-text.ts'
 import { timestamp } from '../lib/time.ts'
+import { authorOf, type Identity } from '../model/collections/identity.ts'
 import type { Queries } from '../store/database/database.ts'
 import type { EntityRow } from '../store/entities/entities.ts'
 import { entityVersions } from '../store/entities/entity-versions.ts'
@@ -18,7 +19,7 @@ export interface Versioned {
 
 const missing = (message: string) => new AppError('not_found', message)
 
-/** Finds a version by `~n`, by its hash, or by a tag. Throws the 400 or 404. */
+/** Finds a version by its index (`~n`), by its hash, by a tag, or else by its index without `~`. Throws the 400 or 404. */
 export const getVersion = async (
   queries: Queries,
   versions: Versions,
@@ -26,17 +27,20 @@ export const getVersion = async (
   ref: string,
 ): Promise<Version> => {
   if (newest < 0) throw missing('Entity has no version history')
-  if (ref.startsWith('~')) {
-    if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
-    const given = Number(ref.slice(1))
+  const byIndex = async (given: number) => {
     const seq = given < 0 ? newest + 1 + given : given
     const row = seq >= 0 && seq <= newest ? await versions.at(queries, id, seq) : undefined
     if (!row) throw missing(`Version index ${ref} out of range (0-${newest})`)
     return row
   }
+  if (ref.startsWith('~')) {
+    if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
+    return byIndex(Number(ref.slice(1)))
+  }
   const isHash = /^[0-9a-f]{64}$/i.test(ref)
   const byHash = isHash ? await versions.byHash(queries, id, ref.toLowerCase()) : undefined
   const row = byHash ?? (await versions.byTag(queries, id, ref))
+  if (!row && /^\d+$/.test(ref) && !isHash) return byIndex(Number(ref))
   if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
   return row
 }
@@ -44,6 +48,49 @@ export const getVersion = async (
 /** Finds a version of a dataset or model. Throws the 400 or 404. */
 export const getEntityVersion = (queries: Queries, entity: EntityRow, ref: string): Promise<Version> =>
   getVersion(queries, entityVersions, entity, ref)
+
+const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
+/** Whether a version could be meant by an index or a hash: such a tag would hide it. */
+const isTaken = (tag: string) => /^\d+$/.test(tag) || /^[0-9a-f]{64}$/i.test(tag)
+
+interface TagCall {
+  tag: string
+  /** Reference to the version that gets the tag. */
+  version: string
+  identity: Identity
+  note(details: { changes: Record<string, unknown> }): void
+}
+
+/** Sets a tag on a version, or moves it there; the entry of the audit trail names both versions. Throws the 400 or 404. */
+export const setTag = async (
+  queries: Queries,
+  versions: Versions,
+  versioned: Versioned,
+  { tag, version: ref, identity, note }: TagCall,
+): Promise<{ tag: string; version: number; content_hash: string }> => {
+  if (!tagPattern.test(tag) || isTaken(tag)) {
+    const message =
+      'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens; it is neither a number nor a hash'
+    throw new AppError('bad_request', message)
+  }
+  const { seq, content_hash } = await getVersion(queries, versions, versioned, ref)
+  const before = await versions.byTag(queries, versioned.id, tag)
+  await versions.setTag(queries, versioned.id, { tag, seq, author: authorOf(identity) })
+  note({ changes: { version: seq, ...(before && { before: before.seq }) } })
+  return { tag, version: seq, content_hash }
+}
+
+/** Removes a tag that was set. Throws the 404. */
+export const removeTag = async (
+  queries: Queries,
+  versions: Versions,
+  id: number,
+  tag: string,
+): Promise<{ message: string }> => {
+  if (await versions.removeTag(queries, id, tag)) return { message: 'Tag deleted successfully' }
+  throw missing(`Version tag '${tag}' not found`)
+}
 
 const members = (row: Version) => ({
   index: row.seq,

@@ -3,7 +3,19 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../lib/json/json-text.ts'
 import type { Queries } from './database/database.ts'
-import { bigint, type Columns, int, list, moment, namesOf, orNull, query, type Row, text } from './database/table.ts'
+import {
+  bigint,
+  type Columns,
+  change,
+  int,
+  list,
+  moment,
+  namesOf,
+  orNull,
+  query,
+  type Row,
+  text,
+} from './database/table.ts'
 
 const facts = {
   id: bigint,
@@ -30,6 +42,13 @@ export interface Version extends Row<typeof facts> {
 export const contentHash = (content: unknown): string =>
   createHash('sha256').update(canonicalJson(content)).digest('hex')
 
+/** A tag that is set on a version. */
+interface SetTag {
+  tag: string
+  seq: number
+  author: string
+}
+
 type Find<By> = (queries: Queries, id: number, by: By) => Promise<Version | undefined>
 
 export interface Versions {
@@ -40,14 +59,16 @@ export interface Versions {
   byHash: Find<string>
   /** Finds the version that the tag was set on, or else the newest one that was saved under it. */
   byTag: Find<string>
+  /** Sets a tag on a version; a tag that exists moves. */
+  setTag(queries: Queries, id: number, set: SetTag): Promise<unknown>
+  /** Removes a tag that was set; false when there was none. */
+  removeTag(queries: Queries, id: number, tag: string): Promise<boolean>
 }
 
 interface VersionedNoun<Of extends Columns> {
   noun: 'task' | 'entity'
   /** Column of the tag that a version was saved under. */
   tag: string
-  /** SQL: the tags of the version `v` that were set afterwards, and the version of `$1` that has the tag `$2`. */
-  setTags?: { of: string; seq: string }
   /** What the content is made of. */
   columns: Of
   /** SQL: these columns, and where they are; `whole` says when large ones are read. */
@@ -57,13 +78,15 @@ interface VersionedNoun<Of extends Columns> {
 
 /** Declares the statements that read the versions of a noun. */
 export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>): Versions => {
-  const { noun, tag, setTags, columns } = of
+  const { noun, tag, columns } = of
   const row = { ...facts, tags: list(text), ...columns }
   const select = (whole: string) =>
-    `select ${namesOf(facts, 'v')}, array_remove(array[v.${tag}], null)${setTags ? ` || ${setTags.of}` : ''} as tags,
+    `select ${namesOf(facts, 'v')}, array_remove(array[v.${tag}], null) || array(select t.tag from ${noun}_tags t
+         where t.${noun}_id = v.${noun}_id and t.seq = v.seq and t.tag is distinct from v.${tag} order by t.tag) as tags,
        ${of.content(whole)} where v.${noun}_id = $1`
   const saved = `(select seq from ${noun}_versions
     where ${noun}_id = $1 and left(${tag}, 200) = left($2, 200) and ${tag} = $2 order by seq desc limit 1)`
+  const set = `(select seq from ${noun}_tags where ${noun}_id = $1 and tag = $2)`
   const read = (row: object): Version => ({ ...(row as Version), ...of.read(row as Row<typeof facts & Of>) })
   const find = <By>(name: string, which: string) =>
     query(
@@ -83,6 +106,17 @@ export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>)
     ),
     at: find('at', 'v.seq = $2'),
     byHash: find('by_hash', 'v.content_hash = $2 order by v.seq desc limit 1'),
-    byTag: find('by_tag', `v.seq = ${setTags ? `coalesce(${setTags.seq}, ${saved})` : saved}`),
+    byTag: find('by_tag', `v.seq = coalesce(${set}, ${saved})`),
+    setTag: change(
+      `set_${noun}_tag`,
+      `insert into ${noun}_tags (${noun}_id, tag, seq, author) values ($1, $2, $3, $4)
+         on conflict (${noun}_id, tag) do update set seq = excluded.seq, author = excluded.author, created_at = now()`,
+      (id: number, { tag, seq, author }: SetTag) => [id, tag, seq, author],
+    ),
+    removeTag: change(
+      `remove_${noun}_tag`,
+      `delete from ${noun}_tags where ${noun}_id = $1 and tag = $2 returning tag`,
+      (id: number, tag: string) => [id, tag],
+    ),
   }
 }

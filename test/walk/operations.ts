@@ -378,6 +378,8 @@ export const operations: Record<string, Operation> = {
   getTask: read((place) => `/api/v1/tasks/${task(place)}`),
   getTaskDetails: read((place) => `/api/v1/task-details/${task(place)}`),
   listTaskVersions: read((place) => `/api/v1/tasks/${task(place)}/history?include_changeset=true`),
+  setTaskTag: write((place) => ({ path: `/api/v1/tasks/${task(place)}/tags/gold`, body: { version: '~0' } })),
+  deleteTaskTag: write((place) => ({ path: `/api/v1/tasks/${task(place)}/tags/silver` })),
   getTaskVersion: read((place) => `/api/v1/tasks/${task(place)}/versions/${place.version}`),
   createTask: write((place) => ({ path: `/api/v1/tasks/${place.collection}`, body: { name: 'new', workflow } })),
   validateWorkflow: {

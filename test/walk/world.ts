@@ -153,6 +153,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   await call('POST', `/api/v1/datasets/${collection}`, { name: dataset, ...described }, key)
   const item = { id: 'a', data: { text: name('row') } }
   await call('POST', `/api/v1/datasets/${collection}/${dataset}/items`, { items: [item] }, key)
+  await call('PUT', `/api/v1/tasks/${collection}/${task}/tags/silver`, { version: '~0' }, key)
   await call('PUT', `/api/v1/datasets/${collection}/${dataset}/tags/silver`, { version: '~1' }, key)
   await call('POST', `/api/v1/models/${collection}`, { name: model, model_path: name('hf://model') }, key)
   await call('POST', `/api/v1/agents/${collection}`, { name: agent }, key)

@@ -6,13 +6,13 @@ import {
   itemIdSchema,
   itemPageSchema,
   itemSchema,
-  versionRefSchema,
   writeItemsSchema,
   writtenItemsSchema,
 } from '../../model/data/item.ts'
 import { itemCheckSchema } from '../../model/data/item-check.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { jsonObjectSchema, labelTextSchema, numberCursorSchema, textSchema } from '../../model/names.ts'
+import { setTagSchema, taggedSchema, versionOrNewestSchema, versionRefSchema } from '../../model/version-ref.ts'
 
 const tag = 'Dataset items'
 const one = '/api/v1/datasets/{collection}/{dataset}'
@@ -41,7 +41,7 @@ export const itemsContract = {
     path: `${one}/items`,
     summary: 'The items of a version of a dataset in the order in which they were added',
     query: z.object({
-      version: versionRefSchema,
+      version: versionOrNewestSchema,
       split: splitSchema,
       q: z
         .string()
@@ -96,7 +96,7 @@ export const itemsContract = {
     path: `${one}/items/export`,
     summary: 'All items of a version as a file that can be imported again; the member `id` is the id of the item',
     query: z.object({
-      version: versionRefSchema,
+      version: versionOrNewestSchema,
       split: splitSchema,
       id_column: labelTextSchema
         .default('id')
@@ -117,8 +117,8 @@ export const itemsContract = {
     path: `${one}/items/diff`,
     summary: 'The items that differ between two versions of a dataset',
     query: z.object({
-      from: versionRefSchema.removeDefault().describe('Version to compare with: `~n`, a content hash or a tag.'),
-      to: versionRefSchema,
+      from: versionRefSchema.describe('Version to compare with: `12` or `~12`, a content hash or a tag.'),
+      to: versionOrNewestSchema,
       cursor: numberCursorSchema,
       limit: limitSchema,
     }),
@@ -166,7 +166,7 @@ export const itemsContract = {
     path: `${one}/items/{item}`,
     summary:
       'One item of a version of a dataset; `…/items?id=` reads one whose id is `export` or `diff`, which are paths of their own',
-    query: z.object({ version: versionRefSchema }),
+    query: z.object({ version: versionOrNewestSchema }),
     response: itemSchema,
   }),
   putItem: endpoint({
@@ -206,8 +206,8 @@ export const itemsContract = {
     summary: 'Give a version of a dataset a name; a tag that exists moves to it',
     tag,
     collectionMissing,
-    body: z.strictObject({ version: versionRefSchema }).meta({ id: 'SetTag' }),
-    response: z.object({ tag: z.string(), version: z.int(), content_hash: z.string() }),
+    body: setTagSchema,
+    response: taggedSchema,
     errors: ['bad_request'],
   }),
   deleteDatasetTag: endpoint({

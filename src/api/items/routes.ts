@@ -16,7 +16,7 @@ import { type ItemOrigin, itemIdSchema } from '../../model/data/item.ts'
 import type { ItemCheck } from '../../model/data/item-check.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
+import { entityVersions } from '../../store/entities/entity-versions.ts'
 import {
   countItems,
   currentHashes,
@@ -35,7 +35,7 @@ import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs
 import { allSteps, findStep } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { getEntity } from '../entities/find.ts'
-import { getEntityVersion } from '../versions.ts'
+import { getEntityVersion, removeTag, setTag } from '../versions.ts'
 import { itemsContract } from './contract.ts'
 import { exportedRecords, exportReply } from './export.ts'
 import { makeItemCheck } from './item-schema.ts'
@@ -330,26 +330,16 @@ const checkItems = async (
 
 type OfTags = 'setDatasetTag' | 'deleteDatasetTag'
 
-const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
-
 /** Answers the operations on the tags of dataset versions. */
 const tagHandlers = ({ database }: { database: Database }): Pick<Handlers<typeof itemsContract>, OfTags> => ({
   setDatasetTag: async ({ collection, params, body, identity, note }) => {
-    if (!tagPattern.test(params.tag) || /^[0-9a-f]{64}$/i.test(params.tag)) {
-      const message = 'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
-      throw new AppError('bad_request', message)
-    }
     const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
-    const version = await getEntityVersion(database, dataset, body.version)
-    await setEntityTag(database, dataset.id, { tag: params.tag, seq: version.seq, author: authorOf(identity) })
-    note({ changes: { version: version.seq } })
-    return { tag: params.tag, version: version.seq, content_hash: version.content_hash }
+    return setTag(database, entityVersions, dataset, { tag: params.tag, version: body.version, identity, note })
   },
 
   deleteDatasetTag: async ({ collection, params }) => {
     const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
-    if (await removeEntityTag(database, dataset.id, params.tag)) return { message: 'Tag deleted successfully' }
-    throw new AppError('not_found', `Version tag '${params.tag}' not found`)
+    return removeTag(database, entityVersions, dataset.id, params.tag)
   },
 })
 

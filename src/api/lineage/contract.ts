@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { itemIdSchema, versionRefSchema } from '../../model/data/item.ts'
+import { itemIdSchema } from '../../model/data/item.ts'
 import { lineageSchema } from '../../model/data/lineage.ts'
 import { numberCursorSchema, textSchema, timestampSchema } from '../../model/names.ts'
+import { versionOrNewestSchema } from '../../model/version-ref.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 
 const resultStates = ['fresh', 'item_changed', 'task_changed', 'running', 'failed', 'missing'] as const
@@ -59,7 +60,7 @@ export const lineageContract = {
     collectionMissing: 'Dataset not found',
     query: z.object({
       task: z.string().min(1).max(128).describe('Task of the collection.'),
-      version: versionRefSchema,
+      version: versionOrNewestSchema,
       split: z.string().min(1).max(50).optional().describe('Only items of this split.'),
       state: resultStateFilterSchema,
       cursor: numberCursorSchema,

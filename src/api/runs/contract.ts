@@ -7,6 +7,7 @@ import { type StartLabel, startLabelsSchema } from '../../model/runs/label.ts'
 import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.ts'
 import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 import { tryRequestSchema } from '../../model/runs/try.ts'
+import { versionRefSchema } from '../../model/version-ref.ts'
 import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../../model/webhook.ts'
 
 const quoting =
@@ -91,6 +92,9 @@ const runFormSchema = z
     webhook_secret: webhookSecretSchema.describe(
       'Signs the deliveries: X-Jetty-Signature is the hex HMAC-SHA256 of `<X-Jetty-Timestamp>.<raw body>`. Never shown.',
     ),
+    version: versionRefSchema
+      .nullish()
+      .describe('Version of the task to run: `12` or `~12`, `~-1`, a content hash or a tag. Default: the newest one.'),
     preflight: preflightModeSchema,
     economy: economySchema,
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
@@ -151,10 +155,12 @@ const rerunSchema = z
       .default({})
       .describe('Secrets of this run only; those of the recorded run were deleted at its end.'),
     preflight: preflightModeSchema,
-    version: z
-      .enum(['same', 'current'])
+    version: versionRefSchema
       .default('same')
-      .describe('`same`: the workflow that the recorded run executed. `current`: the current workflow of the task.'),
+      .describe(
+        '`same`: the workflow that the recorded run executed. `current`: the current workflow of the task. ' +
+          'Else a version of the task: `12` or `~12`, `~-1`, a content hash or a tag.',
+      ),
     mode: z
       .enum(['run', 'replay'])
       .default('run')

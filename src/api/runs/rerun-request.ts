@@ -10,11 +10,13 @@ import { type TakeMemory, withInitParams } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { definitionHash } from '../../store/tasks/tasks.ts'
 import { gatewayContract, operationShapes } from '../gateway/contract.ts'
+import { taskAt } from './task-at.ts'
 
 /** Options of a rerun. */
 export interface RerunOptions {
   mode: 'run' | 'replay'
-  version: 'same' | 'current'
+  /** `same`, `current`, or a reference to a version of the task. */
+  version: string
   from_step?: string | undefined
   /** Overrides of the recorded run's parameters, with resolved file paths. */
   init_params: Record<string, unknown>
@@ -35,7 +37,7 @@ export const rerunRequest = async (
   { author, take }: { author: string; take: TakeMemory },
 ): Promise<RunRequest> => {
   checkAskable(source, options)
-  const definition = options.version === 'current' ? task.definition : source.version
+  const definition = await definitionOf(database, { collection, task, source }, options)
   const recorded = { key: source.id, trajectoryId: source.trajectory_id, name: source.name }
   const definitions = { source: source.version, target: definition }
   const carry = await engine.planRerun({ source: recorded, fromStep: options.from_step, definitions })
@@ -51,6 +53,16 @@ export const rerunRequest = async (
     params: { ...paramsOf(source, options, initParams), ...(!carry && kindKept(source, options)) },
     rerun: options.mode === 'replay' ? { replayOf: source.id } : carry ? { carry } : {},
   }
+}
+
+/** Hash of the workflow that the new run executes. */
+const definitionOf = async (
+  database: Queries,
+  { collection, task, source }: RerunSource,
+  { version }: RerunOptions,
+): Promise<string> => {
+  if (version === 'same') return source.version
+  return version === 'current' ? task.definition : (await taskAt(database, collection, task, version)).task.definition
 }
 
 /** Where a client makes calls of a shape. */

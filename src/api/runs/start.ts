@@ -31,6 +31,7 @@ import { type AnswerMemory, copiesOfDocument, type DocumentDeps } from '../traje
 import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
+import { type AskedVersion, taskAt } from './task-at.ts'
 
 /** The row of a run as it was in the first answer to the call that started it. */
 const asFirstAnswered = (run: RunRow): RunRow => ({
@@ -391,14 +392,23 @@ export const startTaskRun = async (deps: TaskRunDeps, call: RunCall): Promise<Ru
   return run
 }
 
-/** The members of a start that the member `economy` of its body adds. */
-const economyOf = ({ economy }: { economy?: Economy | undefined }): Pick<RunRequest, 'economy' | 'params'> =>
-  economy === 'batch' ? { economy, params: { economy } } : {}
+/** The members of a start that the members `economy` and `version` of its body add. */
+const optionsOf = (
+  { economy }: { economy?: Economy | undefined },
+  version: AskedVersion | undefined,
+): Pick<RunRequest, 'economy' | 'params'> => {
+  const isBatch = economy === 'batch'
+  if (!isBatch && version === undefined) return {}
+  return { ...(isBatch && { economy }), params: { ...(isBatch && { economy }), ...(version && { version }) } }
+}
 
 const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
   const { database, settings } = deps
-  const { collection, task, params, body, files, identity } = call
-  if (!task) throw missingTask(params.task, collection.name)
+  const { collection, params, body, files, identity } = call
+  if (!call.task) throw missingTask(params.task, collection.name)
+  const { task, version = undefined } = body.version
+    ? await taskAt(database, collection, call.task, body.version)
+    : { task: call.task }
   // Read again after an upload, which may take long: the environment may have a new version, and the collection may be
   // deleted.
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
@@ -414,7 +424,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
     files: files.map((file) => ({ ...file, contentType: file.content_type })),
     author: authorOf(identity),
     labels: body.labels,
-    ...economyOf(body),
+    ...optionsOf(body, version),
     ...(webhook && { webhook }),
     unservable: refusesUnservable(call) ? 'refuse' : 'record',
   }

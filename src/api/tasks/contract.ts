@@ -3,6 +3,7 @@ import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
+import { setTagSchema, taggedSchema } from '../../model/version-ref.ts'
 import {
   createTaskSchema,
   listedTaskSchema,
@@ -140,6 +141,24 @@ export const tasksContract = {
     collectionMissing: taskMissing,
     response: taskVersionSchema,
     errors: ['bad_request'],
+  }),
+  setTaskTag: endpoint({
+    method: 'PUT',
+    path: '/api/v1/tasks/{collection}/{task}/tags/{tag}',
+    summary: 'Give a version of a task a name; a tag that exists moves to it',
+    tag,
+    collectionMissing: taskMissing,
+    body: setTagSchema,
+    response: taggedSchema,
+    errors: ['bad_request'],
+  }),
+  deleteTaskTag: endpoint({
+    method: 'DELETE',
+    path: '/api/v1/tasks/{collection}/{task}/tags/{tag}',
+    summary: 'Remove a tag that was set on a version of a task; its version stays',
+    tag,
+    collectionMissing: taskMissing,
+    response: z.object({ message: z.string() }),
   }),
   searchTasks: endpoint({
     method: 'GET',

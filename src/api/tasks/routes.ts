@@ -39,7 +39,7 @@ import {
 import { shownStorageInfo } from '../collections/serialize.ts'
 import { shownTotals } from '../collections/summary.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
-import { getVersion, historyText, type Versioned, versionText } from '../versions.ts'
+import { getVersion, historyText, removeTag, setTag, type Versioned, versionText } from '../versions.ts'
 import { tasksContract } from './contract.ts'
 import { missingTask } from './missing-task.ts'
 
@@ -334,6 +334,16 @@ export const tasksRoutes = (deps: TasksDeps): Route[] => {
     getTaskVersion: async ({ collection, params }) => {
       const task = await getVersioned(collection, params.task)
       return rawJson(versionText(await getVersion(database, taskVersions, task, params.ref)))
+    },
+
+    setTaskTag: async ({ collection, params, body, identity, note }) => {
+      const task = await getVersioned(collection, params.task)
+      return setTag(database, taskVersions, task, { tag: params.tag, version: body.version, identity, note })
+    },
+
+    deleteTaskTag: async ({ collection, params }) => {
+      const task = await getVersioned(collection, params.task)
+      return removeTag(database, taskVersions, task.id, params.tag)
     },
 
     searchTasks: ({ collection, query }) => search([collection.id], query),

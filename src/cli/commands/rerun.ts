@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
 import type { Divergence } from '../../model/runs/error-record.ts'
 import { exitCodes } from '../exit.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
@@ -16,9 +17,20 @@ interface RerunOptions {
   from?: string
   param?: string[]
   secret?: string[]
+  at?: string
   current?: boolean
   wait?: boolean
   follow?: boolean
+}
+
+const atMeaning = 'use this version of the task: 12, ~-1, a tag or a content hash'
+
+/** The member that says which workflow is executed. */
+const versionOf = ({ at, current }: { at?: string; current?: boolean }): { version?: string } => {
+  if (at !== undefined && current) {
+    throw new AppError('invalid', '--at and --current exclude one another', { hint: 'Give one of them.' })
+  }
+  return at !== undefined ? { version: at } : current ? { version: 'current' } : {}
 }
 
 /** `jetty rerun`. */
@@ -30,6 +42,7 @@ export const registerRerun = (program: Command): void => {
     .option('-p, --param <name=value>', 'new value of a parameter, as in jetty run', collect)
     .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
     .option('--current', 'use the current workflow of the task instead of the executed one')
+    .option('--at <version>', atMeaning)
     .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
     .option('--follow', 'wait, and show the log of the steps')
     .addHelpText(
@@ -40,7 +53,8 @@ ${runMeaning}
 Examples:
   jetty rerun acme/letters/1f2e3d4c --wait
   jetty rerun acme/letters --from draft -p tone=kind --follow
-  jetty rerun acme/letters/1f2e3d4c --from draft --current --wait --json`,
+  jetty rerun acme/letters/1f2e3d4c --from draft --current --wait --json
+  jetty rerun acme/letters/1f2e3d4c --at production`,
     )
     .action(withSession<RerunOptions, [string]>(rerun))
 }
@@ -55,7 +69,7 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
       init_params: await otherParams(session, place, options.param ?? []),
       ...(options.from === undefined ? {} : { from_step: options.from }),
       ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
-      ...(options.current ? { version: 'current' as const } : {}),
+      ...versionOf(options),
     },
   })
   const at = { ...place, trajectory_id: started.trajectory_id }
@@ -76,6 +90,7 @@ const otherParams = async (
 
 interface ReplayOptions {
   param?: string[]
+  at?: string
   current?: boolean
 }
 
@@ -88,6 +103,7 @@ export const registerReplay = (program: Command): void => {
     )
     .option('-p, --param <name=value>', 'new value of a parameter, as in jetty run', collect)
     .option('--current', 'use the current workflow of the task instead of the executed one')
+    .option('--at <version>', atMeaning)
     .addHelpText(
       'after',
       `
@@ -113,7 +129,7 @@ const replay = async (session: Session, [run]: [string], options: ReplayOptions)
       body: {
         mode: 'replay',
         init_params: await otherParams(session, place, options.param ?? []),
-        ...(options.current ? { version: 'current' as const } : {}),
+        ...versionOf(options),
       },
     }),
   ])

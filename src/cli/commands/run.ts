@@ -5,7 +5,7 @@ import type { Trajectory } from '../../model/runs/trajectory.ts'
 import type { Economy } from '../../model/workflows/economy.ts'
 import { exitCodes } from '../exit.ts'
 import { assembled, collect, economyMeaning, filePart, parseAssignment, parseEconomy } from '../input/inputs.ts'
-import { parseTask, placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
+import { parseTaskAt, placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { cliWords } from '../show/cli-words.ts'
@@ -29,8 +29,8 @@ interface RunOptions {
 /** `jetty run`. */
 export const registerRun = (program: Command): void => {
   program
-    .command('run <collection/task>')
-    .description('Start a run of a task')
+    .command('run <collection/task[@version]>')
+    .description('Start a run of a task, at its newest version or at another')
     .option(
       '-p, --param <name=value>',
       'parameter; valid JSON is sent as JSON, @file reads a file, a.b=1 nests',
@@ -51,22 +51,41 @@ Examples:
   jetty run demo/hello
   jetty run demo/hello -p text="Good morning" --wait
   jetty run acme/summarize -p document=@report.txt -p options.language=de --follow
+  jetty run acme/summarize@production -p document=@report.txt
   jetty run acme/read -f contract.pdf --wait --json
   jetty run acme/summarize -p document=@report.txt --economy batch
   jetty run acme/summarize -p document=@report.txt --label user=u-17 --label team=support
   SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN
   HOOK_SECRET=… jetty run acme/report --webhook https://example.com/done --webhook-secret-env HOOK_SECRET`,
     )
-    .action(withSession<RunOptions, [string]>((session, [place], options) => run(session, parseTask(place), options)))
+    .action(withSession<RunOptions, [string]>((session, [place], options) => run(session, parseTaskAt(place), options)))
 }
 
-const run = async (session: Session, place: TaskPlace, options: RunOptions): Promise<void> => {
+/** The preset parameters of a task, at a version. */
+const presetsOf = async (
+  { client }: Session,
+  place: TaskPlace,
+  version: string | undefined,
+): Promise<Record<string, unknown>> => {
+  const { workflow } =
+    version === undefined
+      ? await client.getTask({ params: place })
+      : (await client.getTaskVersion({ params: { ...place, ref: version } })).data
+  return (workflow.init_params ?? {}) as Record<string, unknown>
+}
+
+const run = async (
+  session: Session,
+  { place, version }: ReturnType<typeof parseTaskAt>,
+  options: RunOptions,
+): Promise<void> => {
   const { client, out } = session
   const assignments = (options.param ?? []).map(parseAssignment)
   const nests = assignments.some(({ keys }) => keys.length > 1)
-  const presets = nests ? (await client.getTask({ params: place })).workflow.init_params : {}
+  const presets = nests ? await presetsOf(session, place, version) : {}
   const body = {
-    init_params: assembled(assignments, (presets ?? {}) as Record<string, unknown>),
+    init_params: assembled(assignments, presets),
+    ...(version === undefined ? {} : { version }),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
     ...(options.label ? { labels: labelsOf(options.label) } : {}),
     ...(options.economy ? { economy: options.economy } : {}),

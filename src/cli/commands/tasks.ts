@@ -12,7 +12,7 @@ import { registerDeploy } from './deploy.ts'
 
 const mostAtOnce = 100
 
-/** Versions of a task: `jetty tasks history` and `restore`. */
+/** Versions of a task: `jetty tasks history`, `restore`, `tag` and `untag`. */
 const registerHistory = (tasks: Command): void => {
   tasks
     .command('history <collection/task>')
@@ -37,6 +37,40 @@ Examples:
   jetty tasks restore demo/hello v1.2`,
     )
     .action(withSession<object, [string, string]>(restore))
+  tasks
+    .command('tag <collection/task> <tag>')
+    .description('Give a version of a task a name; a tag that exists moves')
+    .option('--at <version>', 'version: 12, ~-1, a tag or a content hash (default: the newest)')
+    .addHelpText(
+      'after',
+      `
+A run, a rerun and \`restore\` take the tag for the version: jetty run demo/hello@production.
+
+Examples:
+  jetty tasks tag demo/hello production
+  jetty tasks tag demo/hello production --at 3`,
+    )
+    .action(withSession<{ at?: string }, [string, string]>(tag))
+  tasks
+    .command('untag <collection/task> <tag>')
+    .description('Remove a tag; its version stays')
+    .addHelpText('after', '\nExamples:\n  jetty tasks untag demo/hello production')
+    .action(withSession<object, [string, string]>(untag))
+}
+
+const tag = async (
+  { client, out }: Session,
+  [place, name]: [string, string],
+  { at }: { at?: string },
+): Promise<void> => {
+  const params = { ...parseTask(place), tag: name }
+  const answer = await client.setTaskTag({ params, body: at === undefined ? {} : { version: at } })
+  out.answer(answer, () => `${answer.tag} is version ~${answer.version}`)
+}
+
+const untag = async ({ client, out }: Session, [place, name]: [string, string]): Promise<void> => {
+  const answer = await client.deleteTaskTag({ params: { ...parseTask(place), tag: name } })
+  out.answer(answer, () => answer.message)
 }
 
 const history = async ({ client, out }: Session, [given]: [string], options: { limit: number }): Promise<void> => {
@@ -89,7 +123,7 @@ const restore = async ({ call, client, out }: Session, [given, ref]: [string, st
 export const registerTasks = (program: Command): void => {
   const tasks = program
     .command('tasks')
-    .description('Manage tasks: list them, deploy them from files, restore a version')
+    .description('Manage tasks: list them, deploy them from files, tag and restore versions')
   tasks
     .command('ls <collection>')
     .description('List the tasks of a collection, oldest first')

@@ -25,6 +25,15 @@ export const parseTask = (text: string): TaskPlace => {
   return { collection, task }
 }
 
+/** Parses `collection/task`, or `collection/task@version`. */
+export const parseTaskAt = (text: string): { place: TaskPlace; version: string | undefined } => {
+  const at = text.indexOf('@')
+  if (at < 0) return { place: parseTask(text), version: undefined }
+  const version = text.slice(at + 1)
+  if (version === '') throw wrong('a version behind the @', 'demo/hello@production', text)
+  return { place: parseTask(text.slice(0, at)), version }
+}
+
 /** Parses `collection/task/trajectory`, or the URL of a run's page. */
 export const parseRun = (text: string): RunPlace => {
   const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text

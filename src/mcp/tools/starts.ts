@@ -35,15 +35,17 @@ interface Start {
   init_params?: Record<string, unknown> | undefined
   file_paths?: string[] | undefined
   labels?: Record<string, string> | undefined
+  version?: string | undefined
 }
 
 /** The form of a run, and what its answer says about the trial. */
-const formOf = async (context: ToolContext, { collection, init_params, file_paths, labels }: Start) => {
+const formOf = async (context: ToolContext, { collection, init_params, file_paths, labels, version }: Start) => {
   const trial = await trialOf(context, collection)
   const parameters = { ...init_params, ...(file_paths && { file_paths }) }
   const body = {
     init_params: parameters,
     ...(labels && { labels }),
+    ...(version && { version }),
     ...(trial.using_trial_keys && { use_trial_keys: true }),
   }
   return { trial, body }
@@ -96,7 +98,14 @@ const labelsArgument = z
   .optional()
   .describe('Labels that the run starts with, such as {"user": "u-17"}.')
 
-const startInput = { ...taskArguments, init_params: initParamsArgument, labels: labelsArgument }
+const versionArgument = z.string().optional().describe('Version of the task: 12, ~-1, or a tag. Default: the newest.')
+
+const startInput = {
+  ...taskArguments,
+  init_params: initParamsArgument,
+  labels: labelsArgument,
+  version: versionArgument,
+}
 
 export const startTools = [
   composedTool({

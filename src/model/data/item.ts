@@ -100,10 +100,3 @@ export const itemDifferencesSchema = z
     next_cursor: z.string().nullable(),
   })
   .meta({ id: 'ItemDifferences' })
-
-export const versionRefSchema = z
-  .string()
-  .min(1)
-  .max(200)
-  .default('~-1')
-  .describe('Version: `~n`, a content hash or a tag. Default: the newest one.')

@@ -5,7 +5,7 @@ const version = {
   index: z.int().describe('Version number; 0 is the oldest.'),
   transaction_id: z.int(),
   content_hash: z.string().nullable().describe('SHA-256 of the data as JSON with sorted keys and no spaces.'),
-  tags: z.array(z.string()).describe('Version text given when the task was saved.'),
+  tags: z.array(z.string()).describe('Tags set on it, and the `version` that the task was saved with.'),
   created_at: timestampSchema.nullable(),
   operation_type: z.enum(['INSERT', 'UPDATE', 'DELETE']).nullable(),
   author: z

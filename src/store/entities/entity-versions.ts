@@ -74,11 +74,6 @@ export const appendEntityVersion = async (queries: Queries, row: EntityRow, save
 export const entityVersions = declareVersions({
   noun: 'entity',
   tag: 'tag',
-  setTags: {
-    of: `array(select t.tag from entity_tags t
-      where t.entity_id = v.entity_id and t.seq = v.seq and t.tag is distinct from v.tag order by t.tag)`,
-    seq: '(select seq from entity_tags where entity_id = $1 and tag = $2)',
-  },
   columns: { content_hash: text, fields: text, items: orNull(text) },
   // A version of which only items changed has the fields of one before it.
   content: (whole) =>
@@ -90,18 +85,3 @@ export const entityVersions = declareVersions({
     data: items === null ? fields : JSON.stringify({ ...JSON.parse(fields), items: JSON.parse(items) }),
   }),
 })
-
-/** Sets a tag on a version; a tag that exists moves. */
-export const setEntityTag = change(
-  'set_entity_tag',
-  `insert into entity_tags (entity_id, tag, seq, author) values ($1, $2, $3, $4)
-     on conflict (entity_id, tag) do update set seq = excluded.seq, author = excluded.author, created_at = now()`,
-  (entityId: number, set: { tag: string; seq: number; author: string }) => [entityId, set.tag, set.seq, set.author],
-)
-
-/** Removes a tag; false when there was none. */
-export const removeEntityTag = change(
-  'remove_entity_tag',
-  'delete from entity_tags where entity_id = $1 and tag = $2 returning tag',
-  (entityId: number, tag: string) => [entityId, tag],
-)

@@ -333,9 +333,9 @@ test('tasks from before versions were kept have version 0, and its hash', async 
   const body = { name: 'older', workflow: { b: 1, a: 2, steps: [] }, version: 'old', description: 'd' }
   const made = await call('POST', '/tasks/acme', body)
   const [{ content_hash: hash }] = (await history('older')).versions
-  await server.database.query('drop table task_versions')
+  await server.database.query('drop table task_tags, task_versions')
   await server.database.query(
-    "delete from schema_migrations where name in ('0006_task_versions', '0050_version_authors')",
+    "delete from schema_migrations where name in ('0006_task_versions', '0050_version_authors', '0202_task_tags')",
   )
   await migrate(server.database)
 
