@@ -46,7 +46,7 @@ import {
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import { answerCacheLimits, makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
-import { openTraceExport } from './telemetry.ts'
+import { openMetricExport, openTraceExport } from './telemetry.ts'
 
 /** For scrapers and load balancers. */
 const openConnections = 64
@@ -316,6 +316,8 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
     ])
     return retired
   }
+  let metricExport: Awaited<ReturnType<typeof openMetricExport>>
+  closers.add(() => metricExport?.stop()) // after the last runs, so that their ends are in the last figures
   closers.add(() => engine.closeRecords())
   // In parallel: requests wait for runs and records, which end with the engine, and the drain time counts once.
   closers.add(() => Promise.all([stopServing(), retire()]))
@@ -324,6 +326,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
   const { housekeeping, keyRotation } = startUpkeep(core, cancelRunsOf, options, closers)
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
+  metricExport = await openMetricExport(core, metrics)
   const { stop: _, ...jobsOfApi } = jobs
   if (settings.role !== 'worker') {
     const pages = openPages(settings, core.log, options.webFolder)

@@ -1,4 +1,9 @@
-import type { TraceExport } from '../background/trace-export/trace-export.ts'
+import { randomUUID } from 'node:crypto'
+import type { Metrics } from '../api/metrics/metrics.ts'
+import type { CollectorSettings } from '../background/otlp-export/collector.ts'
+import type { MetricExport } from '../background/otlp-export/metric-export.ts'
+import type { TraceExport } from '../background/otlp-export/trace-export.ts'
+import type { Settings } from '../lib/settings/config.ts'
 import { version } from '../lib/version.ts'
 import type { ModelKind } from '../model/gateway/model-calls.ts'
 import type { GenAiOperation } from '../traces/genai-attributes.ts'
@@ -23,37 +28,55 @@ const operationOf =
     return activity?.asks && operations[activity.asks.kind]
   }
 
-/** Opens the export of traces to the collector that the operator has set; undefined without one. */
+/** The collector that the operator has set, and the way to it; undefined without one. */
+const collectorOf = (settings: Settings) => {
+  const url = settings.otlpEndpoint
+  if (url === undefined) return undefined
+  const collector: CollectorSettings = {
+    url,
+    headers: settings.otlpHeaders ?? {},
+    format: settings.otlpProtocol === 'http/json' ? 'json' : 'protobuf',
+    isCompressed: settings.otlpCompression === 'gzip',
+    timeoutMs: settings.otlpTimeoutMs,
+  }
+  const resource = {
+    ...settings.otelResourceAttributes,
+    'service.name': settings.otelServiceName,
+    'service.version': version,
+  }
+  return { collector, resource, open: makeOutboundNetwork({ allowPrivateNetwork: [addressOf(url)] }).open }
+}
+
+/** Opens the export of traces to the collector of the operator; undefined without one. */
 export const openTraceExport = async (core: ServerCore): Promise<TraceExport | undefined> => {
   const { settings, engine, log } = core
-  const url = settings.otlpEndpoint
+  const destination = collectorOf(settings)
   const sampler = traceSampler(settings)
-  if (url === undefined || !sampler) return undefined
-  const { makeTraceExport } = await import('../background/trace-export/trace-export.ts')
-  const network = makeOutboundNetwork({ allowPrivateNetwork: [addressOf(url)] })
+  if (!destination || !sampler) return undefined
+  const { makeTraceExport } = await import('../background/otlp-export/trace-export.ts')
   const traces = makeTraceExport({
+    ...destination,
     database: core.database.database,
-    open: network.open,
-    collector: {
-      url,
-      headers: settings.otlpHeaders ?? {},
-      format: settings.otlpProtocol === 'http/json' ? 'json' : 'protobuf',
-      isCompressed: settings.otlpCompression === 'gzip',
-      timeoutMs: settings.otlpTimeoutMs,
-    },
     operationOf: operationOf(core.activities),
     sampler,
     contentCharacters: settings.otlpContents ? settings.otlpValueCharacters : 0,
     limits: { spans: settings.otlpBatchSpans, bytes: settings.otlpBatchBytes },
-    resource: {
-      ...settings.otelResourceAttributes,
-      'service.name': settings.otelServiceName,
-      'service.version': version,
-    },
     version,
     lookFor: engine.lookFor,
     log,
   })
   await traces.begin()
   return traces
+}
+
+/** Starts the export of the metrics of this process; undefined without a collector that takes them. */
+export const openMetricExport = async (
+  { settings, log }: Pick<ServerCore, 'settings' | 'log'>,
+  { families }: Pick<Metrics, 'families'>,
+): Promise<MetricExport | undefined> => {
+  const destination = collectorOf(settings)
+  if (!destination || settings.metricsExporter === 'none') return undefined
+  const { startMetricExport } = await import('../background/otlp-export/metric-export.ts')
+  const resource = { 'service.instance.id': randomUUID(), ...destination.resource }
+  return startMetricExport({ ...destination, resource, version, families, everyMs: settings.metricsEveryMs, log })
 }

@@ -75,17 +75,19 @@ interface Field {
   /** One of `scalars`, or a message. */
   of: string
   isList?: true
+  /** Numbers of a list that stand behind one another, as proto3 writes them. */
+  isPacked?: true
 }
 
 const keyValues = (name: string): Field => ({ name, of: 'KeyValue', isList: true })
 
-/** The messages of OTLP that hold spans: their fields by number, as opentelemetry-proto 1.9 has them. */
+/** The messages of OTLP that hold spans and metrics: their fields by number, as opentelemetry-proto 1.9 has them. */
 const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = {
   Export: { 1: { name: 'resourceSpans', of: 'ResourceSpans', isList: true } },
   ResourceSpans: { 1: { name: 'resource', of: 'Resource' }, 2: { name: 'scopeSpans', of: 'ScopeSpans', isList: true } },
   Resource: { 1: keyValues('attributes') },
   ScopeSpans: { 1: { name: 'scope', of: 'Scope' }, 2: { name: 'spans', of: 'Span', isList: true } },
-  Scope: { 1: { name: 'name', of: 'string' } },
+  Scope: { 1: { name: 'name', of: 'string' }, 2: { name: 'version', of: 'string' } },
   Span: {
     1: { name: 'traceId', of: 'id' },
     2: { name: 'spanId', of: 'id' },
@@ -117,6 +119,43 @@ const fieldNumbers: Readonly<Record<string, Readonly<Record<number, Field>>>> = 
   },
   ArrayValue: { 1: { name: 'values', of: 'AnyValue', isList: true } },
   KeyValueList: { 1: keyValues('values') },
+  MetricsExport: { 1: { name: 'resourceMetrics', of: 'ResourceMetrics', isList: true } },
+  ResourceMetrics: {
+    1: { name: 'resource', of: 'Resource' },
+    2: { name: 'scopeMetrics', of: 'ScopeMetrics', isList: true },
+  },
+  ScopeMetrics: { 1: { name: 'scope', of: 'Scope' }, 2: { name: 'metrics', of: 'Metric', isList: true } },
+  Metric: {
+    1: { name: 'name', of: 'string' },
+    2: { name: 'description', of: 'string' },
+    5: { name: 'gauge', of: 'NumberData' },
+    7: { name: 'sum', of: 'NumberData' },
+    9: { name: 'histogram', of: 'HistogramData' },
+  },
+  NumberData: {
+    1: { name: 'dataPoints', of: 'NumberPoint', isList: true },
+    2: { name: 'aggregationTemporality', of: 'int32' },
+    3: { name: 'isMonotonic', of: 'bool' },
+  },
+  HistogramData: {
+    1: { name: 'dataPoints', of: 'HistogramPoint', isList: true },
+    2: { name: 'aggregationTemporality', of: 'int32' },
+  },
+  NumberPoint: {
+    2: { name: 'startTimeUnixNano', of: 'fixed64' },
+    3: { name: 'timeUnixNano', of: 'fixed64' },
+    4: { name: 'asDouble', of: 'double' },
+    7: keyValues('attributes'),
+  },
+  HistogramPoint: {
+    2: { name: 'startTimeUnixNano', of: 'fixed64' },
+    3: { name: 'timeUnixNano', of: 'fixed64' },
+    4: { name: 'count', of: 'fixed64' },
+    5: { name: 'sum', of: 'double' },
+    6: { name: 'bucketCounts', of: 'fixed64', isList: true, isPacked: true },
+    7: { name: 'explicitBounds', of: 'double', isList: true, isPacked: true },
+    9: keyValues('attributes'),
+  },
   ExportAnswer: { 1: { name: 'partialSuccess', of: 'PartialSuccess' } },
   PartialSuccess: { 1: { name: 'rejectedSpans', of: 'int64' }, 2: { name: 'errorMessage', of: 'string' } },
 }
@@ -179,7 +218,14 @@ const write = (writer: protobuf.Writer, of: string, message: JsonObject): void =
     const value = message[field.name]
     if (value === undefined) continue
     const scalar = scalars[field.of]
-    for (const one of Array.isArray(value) ? value : [value]) {
+    const values = Array.isArray(value) ? value : [value]
+    if (scalar && field.isPacked) {
+      writer.uint32((Number(number) << 3) | 2).fork()
+      for (const one of values) scalar.write(writer, one)
+      writer.ldelim()
+      continue
+    }
+    for (const one of values) {
       writer.uint32((Number(number) << 3) | (scalar?.wire ?? 2))
       if (scalar) scalar.write(writer, one)
       else {
@@ -198,9 +244,9 @@ const encode = (of: string, message: JsonObject): Buffer => {
   return Buffer.from(writer.finish())
 }
 
-/** Encodes an export of traces. */
-export const encodeExport = (exported: JsonObject, format: OtlpFormat): Buffer =>
-  format === 'json' ? Buffer.from(JSON.stringify(exported)) : encode('Export', exported)
+/** Encodes an export of traces or of metrics. */
+export const encodeExport = (of: 'Export' | 'MetricsExport', exported: JsonObject, format: OtlpFormat): Buffer =>
+  format === 'json' ? Buffer.from(JSON.stringify(exported)) : encode(of, exported)
 
 /** Counts the values of an export in protobuf, piece by piece and without keeping them. Throws a RangeError for none. */
 export function* countValues(bytes: Buffer): Pieces<number> {
@@ -354,7 +400,7 @@ export const readExportAnswer = (bytes: Buffer, format: OtlpFormat): Omit<Receiv
         ? (JSON.parse(bytes.toString() || '{}') as unknown)
         : doAtOnce(decode(...whole(bytes, 'ExportAnswer'), { values: 0 }, true))
     const partial = isObject(answer) && isObject(answer.partialSuccess) ? answer.partialSuccess : {}
-    const rejected = Number(partial.rejectedSpans ?? 0)
+    const rejected = Number(partial.rejectedSpans ?? partial.rejectedDataPoints ?? 0)
     return Number.isSafeInteger(rejected) && rejected >= 0 ? { rejected, reason: textOf(partial.errorMessage) } : none
   } catch {
     return none

@@ -28,6 +28,33 @@ const proto = `
   }
   message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; string schema_url = 3; }
   message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
+  message NumberDataPoint {
+    repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+    oneof value { double as_double = 4; sfixed64 as_int = 6; }
+    uint32 flags = 8;
+  }
+  message HistogramDataPoint {
+    repeated KeyValue attributes = 9; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4;
+    optional double sum = 5; repeated fixed64 bucket_counts = 6; repeated double explicit_bounds = 7; uint32 flags = 10;
+    optional double min = 11; optional double max = 12;
+  }
+  enum AggregationTemporality {
+    AGGREGATION_TEMPORALITY_UNSPECIFIED = 0; AGGREGATION_TEMPORALITY_DELTA = 1; AGGREGATION_TEMPORALITY_CUMULATIVE = 2;
+  }
+  message Gauge { repeated NumberDataPoint data_points = 1; }
+  message Sum {
+    repeated NumberDataPoint data_points = 1; AggregationTemporality aggregation_temporality = 2; bool is_monotonic = 3;
+  }
+  message Histogram {
+    repeated HistogramDataPoint data_points = 1; AggregationTemporality aggregation_temporality = 2;
+  }
+  message Metric {
+    string name = 1; string description = 2; string unit = 3;
+    oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; }
+  }
+  message ScopeMetrics { InstrumentationScope scope = 1; repeated Metric metrics = 2; string schema_url = 3; }
+  message ResourceMetrics { Resource resource = 1; repeated ScopeMetrics scope_metrics = 2; string schema_url = 3; }
+  message ExportMetricsServiceRequest { repeated ResourceMetrics resource_metrics = 1; }
   message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
   message ExportTracePartialSuccess { int64 rejected_spans = 1; string error_message = 2; }
   message ExportTraceServiceResponse { ExportTracePartialSuccess partial_success = 1; }
@@ -96,6 +123,70 @@ const spansIn = (request: Decoded, isJson: boolean): CollectedSpan[] =>
     ),
   )
 
+/** A value of a metric: a number, or what a histogram has counted between its bounds. */
+export interface CollectedPoint {
+  labels: Attributes
+  startMs: number
+  atMs: number
+  value: number
+  /** Of a histogram, whose sum is `value`. */
+  buckets?: { bounds: number[]; counts: number[]; count: number }
+}
+
+/** A metric as the collector has read it. */
+export interface CollectedMetric {
+  name: string
+  help: string
+  kind: 'gauge' | 'sum' | 'histogram'
+  isMonotonic: boolean
+  temporality: number
+  points: CollectedPoint[]
+}
+
+/** One export of metrics. */
+export interface CollectedMetrics {
+  headers: IncomingHttpHeaders
+  resource: Attributes
+  scope: { name: string; version: string }
+  metrics: CollectedMetric[]
+}
+
+const pointOf = (point: Decoded): CollectedPoint => ({
+  labels: attributesOf(point.attributes),
+  startMs: millis(point.startTimeUnixNano),
+  atMs: millis(point.timeUnixNano),
+  value: point.asDouble ?? point.sum,
+  ...(point.bucketCounts && {
+    buckets: {
+      bounds: point.explicitBounds,
+      counts: point.bucketCounts.map(Number),
+      count: Number(point.count),
+    },
+  }),
+})
+
+const metricOf = ({ name, description, gauge, sum, histogram }: Decoded): CollectedMetric => {
+  const data = gauge ?? sum ?? histogram
+  return {
+    name,
+    help: description,
+    kind: gauge ? 'gauge' : sum ? 'sum' : 'histogram',
+    isMonotonic: sum?.isMonotonic ?? false,
+    temporality: data.aggregationTemporality ?? 0,
+    points: data.dataPoints.map(pointOf),
+  }
+}
+
+const metricsIn = (request: Decoded, headers: IncomingHttpHeaders): CollectedMetrics[] =>
+  request.resourceMetrics.flatMap(({ resource, scopeMetrics }: Decoded) =>
+    scopeMetrics.map(({ scope, metrics }: Decoded) => ({
+      headers,
+      resource: attributesOf(resource?.attributes),
+      scope,
+      metrics: metrics.map(metricOf),
+    })),
+  )
+
 /** A request as it came. */
 export interface CollectorRequest {
   path: string
@@ -116,6 +207,10 @@ export interface OtlpCollector {
   /** Everything that it took, in the order in which it came. */
   spans: CollectedSpan[]
   requests: CollectorRequest[]
+  /** Every export of metrics that it took. */
+  metrics: CollectedMetrics[]
+  /** Status with which it answers exports of metrics. */
+  metricsStatus: number
   /** Replaces how it answers from now on. */
   answer(how: CollectorAnswer): void
   close(): void
@@ -144,7 +239,13 @@ export const startCollector = async (port = 0): Promise<OtlpCollector> => {
     if (!sent) return
     const isJson = request.headers['content-type'] === 'application/json'
     const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent
-    const body = isJson ? JSON.parse(bytes.toString()) : decodeAs('ExportTraceServiceRequest', bytes)
+    const type = request.url?.endsWith('/v1/metrics') ? 'ExportMetricsServiceRequest' : 'ExportTraceServiceRequest'
+    const body = isJson ? JSON.parse(bytes.toString()) : decodeAs(type, bytes)
+    if (type === 'ExportMetricsServiceRequest') {
+      const status = collector.metricsStatus
+      if (status === 200) collector.metrics.push(...metricsIn(body, request.headers))
+      return reply(response, isJson, { status })
+    }
     const seen = { path: request.url ?? '', headers: request.headers, spans: spansIn(body, isJson) }
     requests.push(seen)
     const answer = answering(seen)
@@ -153,10 +254,12 @@ export const startCollector = async (port = 0): Promise<OtlpCollector> => {
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  return {
+  const collector: OtlpCollector = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
     requests,
+    metrics: [],
+    metricsStatus: 200,
     answer(how) {
       answering = how
     },
@@ -165,4 +268,5 @@ export const startCollector = async (port = 0): Promise<OtlpCollector> => {
       server.closeAllConnections()
     },
   }
+  return collector
 }

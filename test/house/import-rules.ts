@@ -63,7 +63,7 @@ export const importRules: ImportRule[] = [
     may: ['gateway/', 'engine/', 'store/', 'providers/', 'http/', 'lib/', 'model/'],
   },
   { of: 'background/webhooks/', may: ['own/', 'store/', 'lib/', 'model/'] },
-  { of: 'background/trace-export/', may: ['own/', 'traces/', 'store/', 'lib/', 'model/'] },
+  { of: 'background/otlp-export/', may: ['own/', 'traces/', 'store/', 'lib/', 'model/'] },
   { of: 'background/provider-batches/', may: ['own/', 'store/', 'providers/', 'lib/', 'model/'] },
   { of: 'background/bulk-actions/', may: ['own/', 'engine/engine.ts', 'store/', 'lib/', 'model/'] },
   { of: 'background/hooks/', may: ['own/', 'engine/engine.ts', 'store/', 'lib/', 'model/'] },

@@ -4,6 +4,7 @@ import type { RequestObserver } from '../../http/options.ts'
 import type { LoopWatch } from '../../lib/loop-watch.ts'
 import type { Database } from '../../store/database/database.ts'
 import type { DatabaseWatch } from '../../store/database/watch.ts'
+import type { MetricFamily } from '../../traces/metric-points.ts'
 import { makeRequestMetrics, registerDatabase, registerEngine } from './metric-families.ts'
 
 /** Counts of a model since the process started. */
@@ -63,6 +64,8 @@ export interface Metrics {
   observer: RequestObserver
   /** All metrics in Prometheus's text format. */
   read(): Promise<{ text: string; contentType: string }>
+  /** The same metrics as values, for another encoding. */
+  families(): Promise<MetricFamily[]>
   stop(): void
 }
 
@@ -119,8 +122,8 @@ const lags: readonly [name: string, seconds: (loop: LoopWatch) => number][] = [
 ]
 
 /**
- * Replaces the library's lag of the event loop by that since the last scrape. The library measures the time between two
- * timers, which is never below their interval; here it is how late a timer was.
+ * Replaces the library's lag of the event loop by that since the metrics were read last. The library measures the time
+ * between two timers, which is never below their interval; here it is how late a timer was.
  */
 const replaceLag = ({ Gauge }: Prometheus, registry: Registry, loop: LoopWatch): void => {
   for (const [name, seconds] of lags) {
@@ -128,7 +131,7 @@ const replaceLag = ({ Gauge }: Prometheus, registry: Registry, loop: LoopWatch):
     registry.removeSingleMetric(full)
     new Gauge({
       name: full,
-      help: `How late timers of the event loop were since the last scrape${name.replace('_', ': ')}.`,
+      help: `How late timers of the event loop were since the metrics were read last${name.replace('_', ': ')}.`,
       registers: [registry],
       collect() {
         this.set(loop.lag.count === 0 ? 0 : seconds(loop))
@@ -158,6 +161,19 @@ const registerBlocks = ({ Counter }: Prometheus, registry: Registry, loop: LoopW
   })
 }
 
+/** The library declares neither the names of its types nor those of the parts of a histogram. */
+type LibraryMetric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number]
+const familyOf = ({ name, help, type, values }: LibraryMetric): MetricFamily => ({
+  name,
+  help,
+  type: String(type) as MetricFamily['type'],
+  values: values.map(({ labels, value, ...of }) => ({
+    name: 'metricName' in of ? String(of.metricName) : name,
+    labels: Object.fromEntries(Object.entries(labels).map(([label, of]) => [label, String(of)])),
+    value,
+  })),
+})
+
 export const makeMetrics = (source: MetricsSource): Metrics => {
   const requests = makeRequestMetrics()
   let loading: Promise<Registry> | undefined
@@ -183,22 +199,25 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     })
     return loading
   }
+  /** Reads all metrics. What is measured between two reads begins again. */
+  const readBy = async <Read>(read: (registry: Registry) => Promise<Read>): Promise<Read> => {
+    const register = await loaded()
+    if (!sampled) {
+      sampled = true // a server whose metrics are never read keeps no samples
+      const { default: prometheus } = await import('prom-client')
+      prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: neverMs })
+      replaceLag(prometheus, register, source.loop)
+    }
+    const result = await read(register)
+    source.loop.lag.reset()
+    return result
+  }
   const timer = setTimeout(() => void loaded().catch(() => {}), loadAfterMs).unref()
 
   return {
     observer: requests.observer,
-    async read() {
-      const register = await loaded()
-      if (!sampled) {
-        sampled = true // a server that is never scraped keeps no samples
-        const { default: prometheus } = await import('prom-client')
-        prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: neverMs })
-        replaceLag(prometheus, register, source.loop)
-      }
-      const text = await register.metrics()
-      source.loop.lag.reset()
-      return { text, contentType: register.contentType }
-    },
+    read: () => readBy(async (registry) => ({ text: await registry.metrics(), contentType: registry.contentType })),
+    families: () => readBy(async (registry) => (await registry.getMetricsAsJSON()).map(familyOf)),
     stop: () => clearTimeout(timer),
   }
 }

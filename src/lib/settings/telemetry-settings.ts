@@ -35,8 +35,8 @@ export const telemetrySettings = {
   otlpEndpoint: setting({
     variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     description:
-      'Base URL of a collector that takes OTLP over HTTP. The server sends traces of ended runs to it; /v1/traces is ' +
-      'appended. It may be a private address.',
+      'Base URL of a collector that takes OTLP over HTTP. The server sends traces of ended runs and its metrics to it; ' +
+      '/v1/traces and /v1/metrics are appended. It may be a private address.',
     example: 'http://localhost:4318',
     schema: baseUrl(),
   }),
@@ -114,6 +114,21 @@ export const telemetrySettings = {
     default: '16384',
     example: '4096',
     schema: wholeNumber(64, 1_000_000),
+  }),
+  metricsExporter: setting({
+    variable: 'OTEL_METRICS_EXPORTER',
+    description:
+      'Whether metrics are sent to the collector: otlp, or none, for backends that take traces only. /metrics has them in any case.',
+    default: 'otlp',
+    example: 'none',
+    schema: oneOf(['otlp', 'none']),
+  }),
+  metricsEveryMs: setting({
+    variable: 'OTEL_METRIC_EXPORT_INTERVAL',
+    description: 'Milliseconds between two exports of the metrics of a process.',
+    default: '60000',
+    example: '15000',
+    schema: wholeNumber(100, 86_400_000),
   }),
   otlpBatchSpans: setting({
     variable: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { messageOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
 import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import type { Open, OpenAnswer } from '../../lib/net/open.ts'
 import { retryAfterSeconds } from '../../lib/net/retry-after.ts'
@@ -95,5 +96,19 @@ export const makeSender = (open: Open, settings: CollectorSettings) => {
     } catch (error) {
       return { kind: 'later', why: withoutSecrets(messageOf(error), secrets), afterSeconds: undefined }
     }
+  }
+}
+
+/** Name of the library that made spans and metrics, which is the server. */
+export const scopeName = 'jetty'
+
+/** Makes a function that logs why the collector does not take something: once, until the reason changes or passes. */
+export const makeComplaints = (log: Logger, what: 'traces' | 'metrics') => {
+  let complaint: string | undefined
+  return (why: string | undefined): void => {
+    if (why === complaint) return
+    complaint = why
+    if (why === undefined) log.info(`the collector takes ${what} again`)
+    else log.warn({ why }, `the collector does not take ${what}: they are sent again later`)
   }
 }

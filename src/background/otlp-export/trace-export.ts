@@ -15,7 +15,7 @@ import {
 } from '../../store/trace-exports.ts'
 import { encodeExport, readExportAnswer } from '../../traces/otlp.ts'
 import { otlpAttributes } from '../../traces/run-spans.ts'
-import { type CollectorSettings, makeSender } from './collector.ts'
+import { type CollectorSettings, makeComplaints, makeSender, scopeName } from './collector.ts'
 import { type Batch, type BatchLimits, makeSpanReader, nextBatch, type SpanSource } from './read-spans.ts'
 
 interface TraceExportDeps extends SpanSource {
@@ -56,8 +56,6 @@ const waits = { firstMs: 1_000, longestMs: 60_000, jitter: 0.2 }
 /** How long after the timeout of a request the export of a process that died is taken over. */
 const lostAfterMs = 5_000
 const longestNapMs = 60_000
-/** Spans of a trace have the name of the library that made them. */
-const scopeName = 'jetty'
 
 /** A batch of refused spans is cut in halves until the one that is at fault stands alone. */
 const makeBatchSize = (most: number) => {
@@ -84,25 +82,17 @@ export const makeTraceExport = (deps: TraceExportDeps): TraceExport => {
   const cutOff = new AbortController()
   const counts: ExportCounts = { sent: 0, refused: 0, failures: 0 }
   const settling = makeSettling()
+  const complain = makeComplaints(log, 'traces')
   const size = makeBatchSize(limits.spans)
   let nap = new AbortController()
   let working: Promise<void> | undefined
-  let complaint: string | undefined
 
   const hold = () => ({ holder, untilMs: now() + collector.timeoutMs + lostAfterMs })
 
   const resource = { attributes: otlpAttributes(deps.resource) }
   const scope = { name: scopeName, version: deps.version }
   const bytesOf = (spans: Batch['spans']): Buffer =>
-    encodeExport({ resourceSpans: [{ resource, scopeSpans: [{ scope, spans }] }] }, collector.format)
-
-  /** Logs what keeps the export back once, until it changes or passes. */
-  const complain = (why: string | undefined): void => {
-    if (why === complaint) return
-    complaint = why
-    if (why === undefined) log.info('the collector takes traces again')
-    else log.warn({ why }, 'the collector does not take traces: they are sent again later')
-  }
+    encodeExport('Export', { resourceSpans: [{ resource, scopeSpans: [{ scope, spans }] }] }, collector.format)
 
   const leaveOut = (spans: number, why: string): void => {
     counts.refused += spans
