@@ -5,7 +5,7 @@ import { authorOf, type Identity } from '../model/collections/identity.ts'
 import type { Queries } from '../store/database/database.ts'
 import type { EntityRow } from '../store/entities/entities.ts'
 import { entityVersions } from '../store/entities/entity-versions.ts'
-import type { Version, Versions } from '../store/versions.ts'
+import { getVersion, type Version, type Versions } from '../store/versions.ts'
 
 /** A task, dataset or model whose versions are asked for. */
 export interface Versioned {
@@ -18,32 +18,6 @@ export interface Versioned {
 }
 
 const missing = (message: string) => new AppError('not_found', message)
-
-/** Finds a version by its index (`~n`), by its hash, by a tag, or else by its index without `~`. Throws the 400 or 404. */
-export const getVersion = async (
-  queries: Queries,
-  versions: Versions,
-  { id, version: newest }: Versioned,
-  ref: string,
-): Promise<Version> => {
-  if (newest < 0) throw missing('Entity has no version history')
-  const byIndex = async (given: number) => {
-    const seq = given < 0 ? newest + 1 + given : given
-    const row = seq >= 0 && seq <= newest ? await versions.at(queries, id, seq) : undefined
-    if (!row) throw missing(`Version index ${ref} out of range (0-${newest})`)
-    return row
-  }
-  if (ref.startsWith('~')) {
-    if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
-    return byIndex(Number(ref.slice(1)))
-  }
-  const isHash = /^[0-9a-f]{64}$/i.test(ref)
-  const byHash = isHash ? await versions.byHash(queries, id, ref.toLowerCase()) : undefined
-  const row = byHash ?? (await versions.byTag(queries, id, ref))
-  if (!row && /^\d+$/.test(ref) && !isHash) return byIndex(Number(ref))
-  if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
-  return row
-}
 
 /** Finds a version of a dataset or model. Throws the 400 or 404. */
 export const getEntityVersion = (queries: Queries, entity: EntityRow, ref: string): Promise<Version> =>

@@ -1,6 +1,7 @@
 // What tasks, datasets and models have been. Each noun has a table of versions, which the statements that change it append to under
 // the lock of its row, so `seq` has no gaps. The statements that read versions are the same for all, and declared here.
 import { createHash } from 'node:crypto'
+import { AppError } from '../lib/errors.ts'
 import { canonicalJson } from '../lib/json/json-text.ts'
 import type { Queries } from './database/database.ts'
 import {
@@ -119,4 +120,35 @@ export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>)
       (id: number, tag: string) => [id, tag],
     ),
   }
+}
+
+const missing = (message: string) => new AppError('not_found', message)
+
+/**
+ * Finds a version by its index (`~n`), by its hash, by a tag, or else by its index without `~`.
+ * `version` is the number of the newest one, or -1. Throws the 400 or 404.
+ */
+export const getVersion = async (
+  queries: Queries,
+  versions: Versions,
+  { id, version: newest }: { id: number; version: number },
+  ref: string,
+): Promise<Version> => {
+  if (newest < 0) throw missing('Entity has no version history')
+  const byIndex = async (given: number) => {
+    const seq = given < 0 ? newest + 1 + given : given
+    const row = seq >= 0 && seq <= newest ? await versions.at(queries, id, seq) : undefined
+    if (!row) throw missing(`Version index ${ref} out of range (0-${newest})`)
+    return row
+  }
+  if (ref.startsWith('~')) {
+    if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
+    return byIndex(Number(ref.slice(1)))
+  }
+  const isHash = /^[0-9a-f]{64}$/i.test(ref)
+  const byHash = isHash ? await versions.byHash(queries, id, ref.toLowerCase()) : undefined
+  const row = byHash ?? (await versions.byTag(queries, id, ref))
+  if (!row && /^\d+$/.test(ref) && !isHash) return byIndex(Number(ref))
+  if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
+  return row
 }

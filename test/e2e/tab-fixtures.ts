@@ -41,6 +41,7 @@ const pageOf = (task: string, search: string, answers: Record<string, unknown>, 
 
 const batch = (task: string, more: Partial<BatchSummary>): BatchSummary => ({
   ...{ batch_id: 'ba7c0001', name: 'november invoices', task, total: 400, status: 'running', workflow_id: 'w', url },
+  version: { ref: 'production', index: 3 },
   counts: { ...none, completed: 212, failed: 3, running: 20, pending: 165 },
   ...{ progress: 0.54, cost_usd: 1.2345, max_concurrency: 20, labels: {}, author: 'mara', created: at(30) },
   ...{ ended: null, duration_seconds: null, error: null, dataset: null },
@@ -86,6 +87,7 @@ const evaluations = (): Fixture => {
   const task = 'evaluation-running'
   const facts = {
     ...{ evaluation_id: 'e7a10001', name: 'tone, second try', task, status: 'running' as const, total: 80 },
+    version: { ref: '~-1', index: 4 },
     ...{
       dataset: null,
       baseline: null,

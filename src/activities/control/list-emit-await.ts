@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { labelNameSchema, labelValueSchema } from '../../model/runs/label.ts'
+import { versionRefSchema } from '../../model/version-ref.ts'
 import { activity, type ChildRun, type Json, WaitForRuns } from '../activity.ts'
 import { checkMapping, checkParamsSize, type ItemShape, paramsOfItem } from './child-item.ts'
 
@@ -67,7 +68,7 @@ const parameters = z.object({
     .string()
     .min(1)
     .optional()
-    .describe('The task to run for each item, in the same collection. Required.')
+    .describe('The task to run for each item, in the same collection, at a version as `report@production`. Required.')
     .meta({ aliases: ['child_task_name', 'task_name'] }),
   item_param_name: z
     .string()
@@ -108,9 +109,9 @@ const parameters = z.object({
     .optional()
     .describe('Labels that every child run gets at its start.'),
   task_reference: z
-    .looseObject({ task_name: z.string().min(1) })
+    .looseObject({ task_name: z.string().min(1), version: versionRefSchema.nullish() })
     .optional()
-    .describe('Deprecated form of child_workflow_name: {task_name}.'),
+    .describe('Deprecated form of child_workflow_name: {task_name, version}.'),
   data_mapping: z
     .record(z.string(), z.unknown())
     .optional()
@@ -136,7 +137,8 @@ const itemsOf = ({ items_path: items }: Parameters): Json[] => {
 }
 
 const taskOf = ({ child_workflow_name: name, task_reference: reference }: Parameters): string => {
-  const task = name ?? reference?.task_name
+  const version = reference?.version
+  const task = name ?? (reference && (version ? `${reference.task_name}@${version}` : reference.task_name))
   if (task !== undefined) return task
   throw new AppError('parameter_invalid', 'child_workflow_name is required', {
     hint: 'Set it to the name of the task to run for each item.',

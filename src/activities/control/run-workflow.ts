@@ -11,7 +11,7 @@ export const runWorkflow = activity({
     workflow_name: z
       .string()
       .min(1)
-      .describe('The task to run, in the same collection.')
+      .describe('The task to run, in the same collection, at a version as `report@production`.')
       .meta({ aliases: ['child_workflow_name', 'task_name'] }),
     init_params: z
       .record(z.string(), z.unknown())

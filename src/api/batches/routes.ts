@@ -10,6 +10,7 @@ import { authorOf, type FoundCollection } from '../../model/collections/identity
 import { type BatchDataset, type BatchResult, type BatchSummary, batchTask } from '../../model/runs/batch.ts'
 import { getOwnTask } from '../../model/runs/own-tasks.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
+import type { AskedVersion } from '../../model/version-ref.ts'
 import type { Warning } from '../../model/warning.ts'
 import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
@@ -27,9 +28,11 @@ import {
   findBatch,
   listBatches,
 } from '../../store/tasks/batches.ts'
+import { taskAt, taskNameAt } from '../../store/tasks/task-at.ts'
 import { definitionHash, taskForRecords } from '../../store/tasks/tasks.ts'
 import { parquetStream, parquetType } from '../items/parquet-export.ts'
 import { checkSecretNames, unknownOf } from '../runs/start.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
@@ -115,6 +118,8 @@ export const makeTableRow = ({ params, outputs, hasRest }: Columns): ((result: B
 /** Facts of a batch known from its start: `attributes.params.batch` of its run. */
 interface BatchFacts {
   task: string
+  /** Absent in batches of earlier releases. */
+  version?: AskedVersion
   name: string | null
   total: number
   max_concurrency: number | null
@@ -151,10 +156,11 @@ const sumOf = (counts: Record<string, number>): number => Object.values(counts).
 const absentStatus = ({ ended_at }: Pick<RunSummaryRow, 'ended_at'>): RunStatus =>
   ended_at === null ? 'pending' : 'cancelled'
 
-const startedBatch = ({ run, facts: { name, task, total, dataset } }: FoundBatch, publicUrl: string) => ({
+const startedBatch = ({ run, facts: { name, task, version, total, dataset } }: FoundBatch, publicUrl: string) => ({
   batch_id: run.trajectory_id,
   name,
   task,
+  version: version ?? null,
   total,
   dataset: dataset ?? null,
   status: run.status,
@@ -273,8 +279,9 @@ const startBatch = (deps: DatasetStartDeps, call: BatchCall): Promise<RunRow> =>
 const withoutExpected = ({ expected: _, ...item }: Item): Item => item
 
 const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<DatasetStart> => {
-  const { collection, task, params, body, identity } = call
-  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  const { collection, params, body, identity } = call
+  if (!call.task) throw missingTask(params.task, collection.name)
+  const { task, version } = await taskAt(deps.database, call.task, body.version)
   const { secret_params: secrets, labels, max_concurrency } = body
   checkSecretNames(secrets)
   const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
@@ -284,14 +291,14 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
   const facts: BatchFacts = {
-    ...{ task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels },
+    ...{ task: task.name, version, name: body.name ?? null, total: items.length, max_concurrency, labels },
     ...(source ? { dataset: source.facts } : {}),
     ...(warnings.length > 0 ? { warnings } : {}),
   }
   const request = {
     collection: place,
     task: await batchTaskOf(deps.database, collection.id),
-    initParams: { task: task.name, items, max_concurrency, labels },
+    initParams: { task: taskNameAt(task.name, version), items, max_concurrency, labels },
     secrets,
     files: [],
     author: authorOf(identity),

@@ -7,6 +7,7 @@ import type { Queries } from '../../store/database/database.ts'
 import { type RecordedRun, recordedJudgements, recordedRuns } from '../../store/runs/estimates.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { listEvaluations } from '../../store/tasks/evaluations.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { readDatasetItems } from '../batches/dataset-items.ts'
 import { factsOf } from '../evaluations/read.ts'
 import { judgeSeq } from '../evaluations/workflows.ts'
@@ -115,8 +116,8 @@ export const estimatesRoutes = (deps: EstimatesDeps): Route[] =>
   implement(estimatesContract, {
     estimateTask: async (call) => {
       const { collection, params, body } = call
-      const { task } = call
-      if (!task) throw missingTask(params.task, collection.name)
+      if (!call.task) throw missingTask(params.task, collection.name)
+      const { task } = await taskAt(deps.database, call.task, body.version)
       const { count, reused } = await countOf(deps, call, task)
       const at = { taskId: task.id, definition: task.definition, most: mostRecorded }
       const judges = body.judges ?? []

@@ -173,7 +173,7 @@ export const isUnjudged = (item: ItemResult, at: number): boolean => {
 }
 
 type JudgeComparison = NonNullable<Evaluation['judges'][number]['comparison']>
-type Comparison = NonNullable<Evaluation['comparison']>
+type Comparison = Omit<NonNullable<Evaluation['comparison']>, 'task' | 'version'>
 type Regression = Comparison['regressions'][number]
 
 /** Two evaluations side by side: items matched by key, judges by name. */

@@ -189,6 +189,7 @@ const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl: string
   evaluation_id: run.trajectory_id,
   name: facts.name,
   task: facts.task,
+  version: facts.version ?? null,
   status: run.status,
   total: facts.total,
   dataset: facts.dataset ?? null,
@@ -207,15 +208,15 @@ interface ShownDeps {
   links: { readonly publicUrl: string }
 }
 
-/** Reads the table of the baseline; undefined if there is no baseline, or it was deleted. */
+/** Reads the facts and the table of the baseline; undefined if there is no baseline, or it was deleted. */
 const baselineOf = async (
   { database, readResults }: ShownDeps,
   collectionId: number,
   { baseline }: EvaluationFacts,
-): Promise<EvaluationTable | undefined> => {
+): Promise<{ facts: EvaluationFacts; table: EvaluationTable } | undefined> => {
   const run = baseline === null ? undefined : await findEvaluation(database, collectionId, baseline)
   const facts = run && factsOf(run)
-  return run && facts && (await readResults(run, facts)).table
+  return run && facts && { facts, table: (await readResults(run, facts)).table }
 }
 
 const active = new Set(['pending', 'running'])
@@ -258,7 +259,7 @@ const shownEvaluation = async (
     evaluationCost(deps.database, run.id),
   ])
   const { table } = read
-  const pairing = baseline && pairUp(table, baseline)
+  const pairing = baseline && pairUp(table, baseline.table)
   const judges = judgedBy(table, pairing)
   const hasEnded = run.ended_at !== null
   const thresholds = hasEnded ? checkThresholds(facts.thresholds, judges, facts) : []
@@ -272,7 +273,10 @@ const shownEvaluation = async (
     judgements: read.judgements,
     cost_usd: cost,
     judges,
-    comparison: pairing ? compareItems(table, pairing) : null,
+    comparison:
+      baseline && pairing
+        ? { task: baseline.facts.task, version: baseline.facts.version ?? null, ...compareItems(table, pairing) }
+        : null,
     thresholds,
     passed: thresholds.length === 0 ? null : isKept,
   }
@@ -310,6 +314,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
         evaluation_id: run.trajectory_id,
         name: facts.name,
         task: facts.task,
+        version: facts.version ?? null,
         total: facts.total,
         dataset: facts.dataset ?? null,
         baseline: facts.baseline,

@@ -24,11 +24,13 @@ import {
   findEvaluation,
   latestEvaluation,
 } from '../../store/tasks/evaluations.ts'
+import { taskAt, taskNameAt } from '../../store/tasks/task-at.ts'
 import { definitionHash, findTask, taskForRecords, updateTask } from '../../store/tasks/tasks.ts'
 import { type DatasetItems, readDatasetItems } from '../batches/dataset-items.ts'
 import { type Item, readBatchItems } from '../batches/items.ts'
 import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'
 import { checkSecretNames, unknownOf } from '../runs/start.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import type { evaluationsContract } from './contract.ts'
 import { factsOf, readOwnResults } from './read.ts'
 import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
@@ -36,7 +38,7 @@ import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.
 /** The facts that decide whether an earlier verdict is still valid. */
 interface Wanted {
   collectionId: number
-  /** Hash of the task's workflow now. */
+  /** Hash of the workflow of the task's version. */
   definition: string
   judges: readonly Judge[]
   outputPath: string | null
@@ -196,8 +198,9 @@ export const startEvaluation = (deps: DatasetStartDeps, call: StartCall): Promis
   startWithDataset(deps, call, () => requestOf(deps, call))
 
 const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<DatasetStart> => {
-  const { collection, task, params, body, identity } = call
-  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  const { collection, params, body, identity } = call
+  if (!call.task) throw missingTask(params.task, collection.name)
+  const { task, version } = await taskAt(deps.database, call.task, body.version)
   checkSecretNames(body.secret_params)
   const outputPath = await outputPathOf(deps, task, body.output_path)
   const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
@@ -221,6 +224,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
   const facts: EvaluationFacts = {
     name: body.name ?? null,
     task: task.name,
+    version,
     total: items.runs.length + (source?.facts.reused ?? 0),
     output_path: outputPath,
     judges: body.judges,
@@ -235,7 +239,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
     initParams: {
       keys: items.keys, // first, and then the task: so they are found without reading the items
       ...(carried.length > 0 ? { carried } : {}),
-      task: task.name,
+      task: taskNameAt(task.name, version),
       items: items.runs,
       ...(items.expected ? { expected: items.expected } : {}),
       max_concurrency: body.max_concurrency,

@@ -8,9 +8,9 @@ import { callTask, callWithoutActivity, findOwnTask, getOwnTask } from '../../mo
 import type { Queries } from '../../store/database/database.ts'
 import { type TakeMemory, withInitParams } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { definitionHash } from '../../store/tasks/tasks.ts'
 import { gatewayContract, operationShapes } from '../gateway/contract.ts'
-import { taskAt } from './task-at.ts'
 
 /** Options of a rerun. */
 export interface RerunOptions {
@@ -37,7 +37,7 @@ export const rerunRequest = async (
   { author, take }: { author: string; take: TakeMemory },
 ): Promise<RunRequest> => {
   checkAskable(source, options)
-  const definition = await definitionOf(database, { collection, task, source }, options)
+  const definition = await definitionOf(database, { task, source }, options)
   const recorded = { key: source.id, trajectoryId: source.trajectory_id, name: source.name }
   const definitions = { source: source.version, target: definition }
   const carry = await engine.planRerun({ source: recorded, fromStep: options.from_step, definitions })
@@ -58,11 +58,11 @@ export const rerunRequest = async (
 /** Hash of the workflow that the new run executes. */
 const definitionOf = async (
   database: Queries,
-  { collection, task, source }: RerunSource,
+  { task, source }: Pick<RerunSource, 'task' | 'source'>,
   { version }: RerunOptions,
 ): Promise<string> => {
   if (version === 'same') return source.version
-  return version === 'current' ? task.definition : (await taskAt(database, collection, task, version)).task.definition
+  return version === 'current' ? task.definition : (await taskAt(database, task, version)).task.definition
 }
 
 /** Where a client makes calls of a shape. */

@@ -16,6 +16,7 @@ import type { TrialLeft } from '../../model/collections/trial.ts'
 import type { Label, StartLabel } from '../../model/runs/label.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
+import type { AskedVersion } from '../../model/version-ref.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { Economy } from '../../model/workflows/economy.ts'
 import { currentEnvironment } from '../../store/collections/environments.ts'
@@ -25,13 +26,13 @@ import { filesOfRun } from '../../store/files/files.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import { withInitParams } from '../../store/runs/payloads.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 import { trajectoryPieces, trajectoryUrl } from '../trajectories/document.ts'
 import { type AnswerMemory, copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
-import { type AskedVersion, taskAt } from './task-at.ts'
 
 /** The row of a run as it was in the first answer to the call that started it. */
 const asFirstAnswered = (run: RunRow): RunRow => ({
@@ -407,7 +408,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const { collection, params, body, files, identity } = call
   if (!call.task) throw missingTask(params.task, collection.name)
   const { task, version = undefined } = body.version
-    ? await taskAt(database, collection, call.task, body.version)
+    ? await taskAt(database, call.task, body.version)
     : { task: call.task }
   // Read again after an upload, which may take long: the environment may have a new version, and the collection may be
   // deleted.

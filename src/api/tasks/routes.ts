@@ -36,10 +36,11 @@ import {
   type TaskRow,
   updateTask,
 } from '../../store/tasks/tasks.ts'
+import { getVersion } from '../../store/versions.ts'
 import { shownStorageInfo } from '../collections/serialize.ts'
 import { shownTotals } from '../collections/summary.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
-import { getVersion, historyText, removeTag, setTag, type Versioned, versionText } from '../versions.ts'
+import { historyText, removeTag, setTag, type Versioned, versionText } from '../versions.ts'
 import { tasksContract } from './contract.ts'
 import { missingTask } from './missing-task.ts'
 

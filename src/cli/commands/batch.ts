@@ -15,7 +15,7 @@ import {
   parseDelimiter,
   readItemSource,
 } from '../input/item-source.ts'
-import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
+import { type BatchPlace, batchText, parseBatch, parseTaskAt, versionText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
@@ -80,7 +80,7 @@ const formats = parseChoice(['csv', 'jsonl', 'parquet'])
 export const registerBatch = (program: Command): void => {
   const batch = program.command('batch').description('Run a task for each of many items')
   batch
-    .command('run <collection/task> <items>')
+    .command('run <collection/task[@version]> <items>')
     .description('Start a run for each item, and wait until all have ended')
     .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
     .option('-l, --label <key[=value]>', 'label for every run; repeat for several', collect)
@@ -102,6 +102,7 @@ Examples:
   jetty batch run acme/summarize articles.csv --out summaries.csv
   jetty batch run acme/summarize articles.jsonl -c 50 -l experiment=7 --no-wait
   jetty batch run acme/summarize articles.jsonl --economy batch --no-wait
+  jetty batch run acme/summarize@production articles.jsonl
   jetty batch run acme/summarize dataset:articles@gold --split test --changed-only
   cat articles.jsonl | jetty batch run acme/summarize - --json`,
     )
@@ -180,7 +181,7 @@ interface ResultOptions {
 
 const run = async (session: Session, task: string, items: string, options: RunOptions): Promise<void> => {
   const { client, out } = session
-  const params = parseTask(task)
+  const { place: params, version } = parseTaskAt(task)
   const target = options.wait ? options.out : undefined
   if (target !== undefined) requireFree({ path: target, isForced: options.force ?? false })
   const started = await client.runBatch({
@@ -189,6 +190,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
     body: {
       ...(await readItemSource(session, params.collection, items)),
       ...datasetFields(options),
+      ...(version === undefined ? {} : { version }),
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.economy ? { economy: options.economy } : {}),
@@ -229,6 +231,7 @@ const overview = (batch: Batch): string => {
     ['batch', batch.batch_id],
     ...(batch.name === null ? [] : ([['name', batch.name]] as [string, string][])),
     ['task', batch.task],
+    ['version', versionText(batch.version)],
     ['status', batch.status],
     ['runs', stripVTControlCharacters(progressText(batch))],
     ['created', moment(batch.created)],
@@ -253,11 +256,12 @@ const list = async ({ client, out }: Session, [collection]: [string], { limit }:
 
 const batchTable = (batches: BatchSummary[]): string =>
   table(
-    ['BATCH', 'STATUS', 'TASK', 'NAME', 'COMPLETED', 'FAILED', 'TOTAL', 'COST', 'CREATED'],
-    batches.map(({ batch_id, status, task, name, counts, total, cost_usd, created }) => [
+    ['BATCH', 'STATUS', 'TASK', 'VERSION', 'NAME', 'COMPLETED', 'FAILED', 'TOTAL', 'COST', 'CREATED'],
+    batches.map(({ batch_id, status, task, version, name, counts, total, cost_usd, created }) => [
       batch_id,
       status,
       task,
+      versionText(version),
       name,
       counts.completed,
       counts.failed,

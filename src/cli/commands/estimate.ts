@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import type { Estimate, ExpectedValue } from '../../model/runs/estimate.ts'
 import { positive, readJson } from '../input/inputs.ts'
-import { parseTask } from '../input/places.ts'
+import { parseTaskAt } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { duration, fields, quantity, safe, table } from '../show/output.ts'
 
@@ -18,7 +18,7 @@ interface EstimateOptions {
 /** `jetty estimate`. */
 export const registerEstimate = (program: Command): void => {
   program
-    .command('estimate <collection/task>')
+    .command('estimate <collection/task[@version]>')
     .description('Show what runs, a batch or an evaluation would cost and take; starts nothing')
     .option('-n, --count <n>', 'number of runs (default: 1)', positive)
     .option('-d, --dataset <name>', 'instead of a number: the items of a dataset, such as articles@gold')
@@ -41,9 +41,11 @@ Examples:
 
 const estimate = async ({ client, out }: Session, [task]: [string], options: EstimateOptions): Promise<void> => {
   const { count, dataset, split, changedOnly, judges, maxConcurrency } = options
+  const { place: params, version } = parseTaskAt(task)
   const found = await client.estimateTask({
-    params: parseTask(task),
+    params,
     body: {
+      ...(version === undefined ? {} : { version }),
       ...(count === undefined ? {} : { count }),
       ...(dataset === undefined ? {} : { dataset }),
       ...(split === undefined ? {} : { split }),

@@ -14,7 +14,7 @@ import {
   parseDelimiter,
   readItemSource,
 } from '../input/item-source.ts'
-import { parseTask } from '../input/places.ts'
+import { parseTaskAt, versionText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
@@ -98,6 +98,7 @@ const headOf = (evaluation: Evaluation): string => {
     ['evaluation', evaluation.evaluation_id],
     ...(evaluation.name === null ? [] : [['name', evaluation.name] as [string, string]]),
     ['task', evaluation.task],
+    ['version', versionText(evaluation.version)],
     ['status', evaluation.status, paintStatus],
     ['created', moment(evaluation.created)],
     [
@@ -112,7 +113,7 @@ const headOf = (evaluation: Evaluation): string => {
       ? [
           [
             'against it',
-            `${comparison.matched} items in both, ${comparison.newly_failed} newly failed, ${comparison.newly_fixed} newly fixed`,
+            `${comparison.task} at ${versionText(comparison.version) ?? 'an unknown version'}: ${comparison.matched} items in both, ${comparison.newly_failed} newly failed, ${comparison.newly_fixed} newly fixed`,
           ] as [string, string],
         ]
       : []),
@@ -159,7 +160,7 @@ export const registerEval = (program: Command): void => {
     .command('eval')
     .description('Run a task for many items, score every run, and compare with an earlier evaluation')
   evaluate
-    .command('run <collection/task> <items>', { isDefault: true })
+    .command('run <collection/task[@version]> <items>', { isDefault: true })
     .description('Evaluate a task; the word run may be left out')
     .requiredOption('-j, --judges <file>', 'JSON file with the judges; - is stdin')
     .option('-b, --baseline <id>', 'evaluation to compare with; latest is the last one of the task')
@@ -186,6 +187,7 @@ Exit codes: 0 all thresholds met · 1 a threshold missed · 2 wrong use · 3 the
 
 Examples:
   jetty eval run acme/answer questions.jsonl --judges judges.json
+  jetty eval run acme/answer@candidate questions.jsonl -j judges.json --baseline latest
   jetty eval run acme/answer questions.jsonl -j judges.json -b latest --threshold clarity=7.5 --max-worse clarity=2
   echo '[{"name": "polite", "instruction": "Is it polite?", "binary": true, "model": "gpt-4o"}]' |
     jetty eval run acme/answer questions.csv -j - --threshold polite=0.9 --json`,
@@ -251,7 +253,7 @@ const thresholdsOf = ({ threshold, maxWorse, maxFailed }: EvalOptions): Record<s
 
 const run = async (session: Session, [task, items]: [string, string], options: EvalOptions): Promise<void> => {
   const { client, out } = session
-  const params = parseTask(task)
+  const { place: params, version } = parseTaskAt(task)
   const judges = readJson(options.judges)
   if (!Array.isArray(judges)) {
     const kind = judges === null ? 'null' : typeof judges === 'object' ? 'an object' : `a ${typeof judges}`
@@ -263,6 +265,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
   const body = {
     ...(await readItemSource(session, params.collection, items)),
     ...datasetFields(options),
+    ...(version === undefined ? {} : { version }),
     judges: judges as never,
     thresholds,
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
@@ -357,10 +360,11 @@ const list = async ({ client, out }: Session, [given]: [string], { limit }: { li
     evaluations.length === 0
       ? ''
       : table(
-          ['EVALUATION', 'TASK', 'STATUS', 'CREATED', 'ITEMS', 'JUDGES', 'BASELINE', 'NAME'],
+          ['EVALUATION', 'TASK', 'VERSION', 'STATUS', 'CREATED', 'ITEMS', 'JUDGES', 'BASELINE', 'NAME'],
           evaluations.map((one) => [
             one.evaluation_id,
             one.task,
+            versionText(one.version),
             one.status,
             moment(one.created),
             one.total,
@@ -368,7 +372,7 @@ const list = async ({ client, out }: Session, [given]: [string], { limit }: { li
             one.baseline,
             one.name,
           ]),
-          (text, column) => (column === 2 ? paintStatus(text) : text),
+          (text, column) => (column === 3 ? paintStatus(text) : text),
         ),
   )
   if (evaluations.length === 0) out.note(`No evaluations in ${given}.`)

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import type { AskedVersion } from '../../model/version-ref.ts'
 
 export interface TaskPlace {
   collection: string
@@ -32,6 +33,13 @@ export const parseTaskAt = (text: string): { place: TaskPlace; version: string |
   const version = text.slice(at + 1)
   if (version === '') throw wrong('a version behind the @', 'demo/hello@production', text)
   return { place: parseTask(text.slice(0, at)), version }
+}
+
+/** For example `~3 (production)`: the version that runs execute, and the reference that it was asked by. */
+export const versionText = (version: AskedVersion | null): string | null => {
+  if (!version) return null
+  const { ref, index } = version
+  return ref.startsWith('~') || ref === String(index) ? `~${index}` : `~${index} (${ref})`
 }
 
 /** Parses `collection/task/trajectory`, or the URL of a run's page. */

@@ -6,9 +6,11 @@ import { now } from '../../lib/time.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
 import { placementLabels, placementOf } from '../../model/runs/placement.ts'
+import { type AskedVersion, splitTaskRef } from '../../model/version-ref.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { bigint, int, orNull, queryOne, type Row, text } from '../../store/database/table.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { childKey, keysAbove, traceOfStep } from '../leases/run-keys.ts'
 import { joinMessages } from '../program/finding.ts'
@@ -25,6 +27,8 @@ export interface ChildKind {
   /** `collection/task`. */
   name: string
   definition: string
+  /** The version that the step names; null where it names a task without one. */
+  version: AskedVersion | null
   shownDefinition: string | null
   program: Program
   environmentId: number | null
@@ -57,9 +61,9 @@ export interface ChildLimits {
 }
 
 const taskColumns = { id: bigint, name: text, definition: text }
-type TaskOfChildren = Row<typeof taskColumns>
+type TaskOfChildren = Row<typeof taskColumns> & { version: AskedVersion | null }
 
-/** Returns the plain name of a task, written as `task` or as `collection/task` with the run's own collection. */
+/** Returns the name of a task, written as `task` or as `collection/task` with the run's own collection. */
 const plainName = (run: StepRun, written: string): string => {
   const slash = written.indexOf('/')
   if (slash < 0) return written
@@ -76,13 +80,29 @@ const taskOfChildren = queryOne(
   (collectionId: number, name: string) => [collectionId, name],
 )
 
-const findTask = async (database: Queries, run: StepRun, written: string): Promise<TaskOfChildren> => {
-  const name = plainName(run, written)
+/**
+ * Finds the task that a step names as `report` or `report@production`. `kept` is the version that the step has recorded:
+ * its tag may have moved since.
+ */
+const findTask = async (
+  database: Queries,
+  run: StepRun,
+  written: string,
+  kept?: AskedVersion,
+): Promise<TaskOfChildren> => {
+  const { task: named, ref } = splitTaskRef(written)
+  const name = plainName(run, named)
   const task = await taskOfChildren(database, run.collectionId, name)
-  if (task) return task
-  throw new AppError('not_found', `There is no task '${name}' in collection '${run.collection}'`, {
-    hint: `Create it: POST /api/v1/tasks/${run.collection}.`,
+  if (!task) {
+    throw new AppError('not_found', `There is no task '${name}' in collection '${run.collection}'`, {
+      hint: `Create it: POST /api/v1/tasks/${run.collection}.`,
+    })
+  }
+  if (ref === undefined) return { ...task, version: null }
+  const found = await taskAt(database, task, kept ? `~${kept.index}` : ref).catch((error) => {
+    throw error instanceof AppError ? new AppError(error.code, `Task '${name}': ${error.message}`) : error
   })
+  return { ...found.task, version: { ref: run.environment.scrub.text(ref), index: found.version.index } }
 }
 
 /** What the runs of a task take: its input_schema, and its own init_params. Throws `not_found`. */
@@ -95,11 +115,17 @@ export const taskInputs = async (
 
 const begunTaskOfChildren = queryOne(
   'begun_task_of_children',
-  taskColumns,
-  `select task_id as id, split_part(name, '/', 2) as name, definition
+  { ...taskColumns, params: orNull(text) },
+  `select task_id as id, split_part(name, '/', 2) as name, definition, params
      from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
      order by child_index limit 1`,
   (runKey: string, seq: number, onlyIndex: number | null) => [runKey, seq, onlyIndex],
+  (row): TaskOfChildren | undefined => {
+    if (!row) return undefined
+    const { params, ...task } = row
+    const { version = null } = JSON.parse(params ?? '{}') as { version?: AskedVersion }
+    return { ...task, version }
+  },
 )
 
 /** Child runs that exist go on with the definition they began with, even if their task has changed since. */
@@ -109,12 +135,16 @@ const begunTask = (
   { onlyIndex }: Pick<ChildRuns, 'onlyIndex'>,
 ): Promise<TaskOfChildren | undefined> => begunTaskOfChildren(database, runKey, seq, onlyIndex ?? null)
 
-/** Looks up what the child runs are made with. Throws if they cannot be started; then none of them is. */
+/**
+ * Looks up what the child runs are made with; `kept` is the version of their task that the step has recorded. Throws if
+ * they cannot be started; then none of them is.
+ */
 export const prepareChildren = async (
   deps: ChildDeps,
   run: StepRun,
   parent: Parent,
   runs: ChildRuns,
+  kept?: AskedVersion,
 ): Promise<ChildKind> => {
   const { maxFanOut, maxRunDepth } = deps.limits
   if (run.depth >= maxRunDepth) {
@@ -133,7 +163,7 @@ export const prepareChildren = async (
   }
   const begun = await begunTask(deps.database, parent, runs)
   if (!begun) await deps.quota.require(run.collectionId, runs.count)
-  const task = begun ?? (await findTask(deps.database, run, runs.task))
+  const task = begun ?? (await findTask(deps.database, run, runs.task, kept))
   const program = await deps.programs.of(task.definition)
   const { environment } = run
   if (!begun)
@@ -144,6 +174,7 @@ export const prepareChildren = async (
     taskId: task.id,
     name: `${run.collection}/${task.name}`,
     definition: task.definition,
+    version: task.version,
     shownDefinition: environment.isEmpty
       ? null
       : await deps.shownDefinition(task.definition, environment.scrub.jsonText),
@@ -228,6 +259,7 @@ export const childRun = (
     more: {
       params: JSON.stringify({
         parent: { trajectory_id: run.trajectoryId, step: place.name, index, name },
+        ...(kind.version && { version: kind.version }),
         ...(run.task === batchTask && { batch: { batch_id: run.trajectoryId, index } }),
       }),
       parent_id: run.key,

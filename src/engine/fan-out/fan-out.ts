@@ -4,6 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
 import { now } from '../../lib/time.ts'
 import { findOwnTask } from '../../model/runs/own-tasks.ts'
+import { type AskedVersion, askedVersionSchema } from '../../model/version-ref.ts'
 import type { Pauses } from '../../store/collections/pauses.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
@@ -17,7 +18,7 @@ import type { LiveRun } from '../runs/live-run.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import type { StepPlace, StepRun } from '../steps/step-run.ts'
-import { warningEvent } from '../steps/step-side.ts'
+import { logLine, type StepSide, taskVersionMessage, warningEvent } from '../steps/step-side.ts'
 import { type ChildrenHereDeps, closeHere, makeChildrenHere, mayBeHere } from './children-here.ts'
 import { type ChildDeps, type ChildKind, type ChildLimits, prepareChildren } from './fan-out-child.ts'
 import { haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
@@ -189,7 +190,11 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   const kind = await prepare(shared, work, parent, wanted)
   const isFirst = !work.hasRuns
   work.hasRuns = true
-  if (!findOwnTask(run.task)) warnOfUnknown(work, kind, runs) // who began a batch was told in the answer
+  if (!findOwnTask(run.task)) {
+    // The answer to the request has told both about a batch or evaluation, which names its version by the index.
+    recordVersion(work, runs.task, kind)
+    warnOfUnknown(work, kind, runs)
+  }
   row.wakeMs = runs.until?.getTime() ?? now() // it only waits, so a crash does not count as its death
   await startRow.write()
   const { missing, next, out, beside, failed } = await readProgress(shared.database, parent)
@@ -239,10 +244,26 @@ const warnOfUnknown = ({ side }: StepAtWork, { name, program }: ChildKind, runs:
   }
 }
 
+/** Records which version of a task the step runs, before the first run: after a crash its tag may have moved. */
+const recordVersion = ({ run, side }: StepAtWork, written: string, { name, version }: ChildKind): void => {
+  if (version === null || recordedVersion(run, side, written)) return
+  const task = name.slice(name.indexOf('/') + 1)
+  const attributes = { written: run.environment.scrub.text(written), ...version }
+  const message = `Runs of ${task} execute version ${version.index} (${version.ref})`
+  side.warnings.push({ ...logLine('info', message), type: taskVersionMessage, attributes })
+}
+
+/** The version of a task that the step has recorded for what is written in its parameters. */
+const recordedVersion = (run: StepRun, { warnings }: StepSide, written: string): AskedVersion | undefined => {
+  const shown = run.environment.scrub.text(written)
+  const found = warnings.find(({ type, attributes }) => type === taskVersionMessage && attributes.written === shown)
+  return found && askedVersionSchema.safeParse(found.attributes).data
+}
+
 /** Payers take turns. A run that is asked to end meanwhile prepares nothing. */
 const prepare = async (
   shared: Shared,
-  { run, place }: StepAtWork,
+  { run, place, side }: StepAtWork,
   parent: Parent,
   wanted: WaitForRuns,
 ): Promise<ChildKind> => {
@@ -250,7 +271,8 @@ const prepare = async (
   await preparing.acquire(run)
   try {
     if (run.requested || stopping.aborted) throw new Interrupted(place.name)
-    return await prepareChildren(shared, run, parent, wanted.runs)
+    const kept = recordedVersion(run, side, wanted.runs.task)
+    return await prepareChildren(shared, run, parent, wanted.runs, kept)
   } finally {
     preparing.release(run)
   }

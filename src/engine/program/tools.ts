@@ -3,6 +3,7 @@ import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Pieces } from '../../lib/slices.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
+import { splitTaskRef } from '../../model/version-ref.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
 import { type Binding, bindParameters, parameterIssues, requiredOf } from './bindings.ts'
@@ -273,7 +274,7 @@ const bindInput = (key: string, value: unknown, roots: Roots, { report, warnings
 }
 
 function* compileTaskTool(tool: StepTool, task: string, { roots, notes }: ToolScope): Pieces<ProgramTool | undefined> {
-  const name = tool.name ?? task
+  const name = tool.name ?? splitTaskRef(task).task
   if (!toolNamePattern.test(name)) {
     notes.report(`a model cannot call a tool '${name}': give it a name of letters, digits, '_' and '-'`)
     return undefined

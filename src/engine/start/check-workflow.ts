@@ -3,6 +3,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { doInSlices } from '../../lib/slices.ts'
 import { makeGuesses } from '../../lib/text/nearest.ts'
 import { placementOf } from '../../model/runs/placement.ts'
+import { splitTaskRef } from '../../model/version-ref.ts'
 import { isWorkerActivity, type OfferedActivity } from '../../model/workers/worker.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
@@ -189,7 +190,10 @@ export const checkWorkflow = async (
     ...(await checkOffers(database, program, home.id)),
     ...(await checkPlacement(database, program)),
   ]
-  const plain = (task: string) => (task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task)
+  const plain = (written: string) => {
+    const { task } = splitTaskRef(written)
+    return task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task
+  }
   const named = namedTasks(program).map((one) => ({ ...one, task: plain(one.task) }))
   if (named.length === 0) return faults
   const there = await tasksNamed(

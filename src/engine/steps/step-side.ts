@@ -21,6 +21,9 @@ export const warningEvent = (message: string, attributes: Record<string, unknown
   attributes,
 })
 
+/** Type of the message that records which version of a task the runs of a step execute. */
+export const taskVersionMessage = 'task_version'
+
 /** A line that an activity writes into the log of its step. */
 export const logLine = (level: StepLog['level'], message: string): StepLog => ({
   ...warningEvent(message),

@@ -44,7 +44,7 @@ import { MemoryRefused, StepMemory } from './step-memory.ts'
 import { errorRecord, rowOf, type StepOutcome, startRowOf } from './step-record.ts'
 import { loadInitParams, loadResults, missingResults } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
-import { type StepSide, warningEvent } from './step-side.ts'
+import { type StepSide, taskVersionMessage, warningEvent } from './step-side.ts'
 import { makeStorageWait } from './storage-wait.ts'
 import { openStepCalls } from './tools/step-calls.ts'
 import { makeStepTools } from './tools/step-tools.ts'
@@ -152,14 +152,18 @@ const attemptsBefore = queryOne(
   (key: string, seq: number) => [key, seq],
 )
 
-/** Reads back the attempts of a step that an earlier owner of the run began. */
-const restoreAttempts = async (work: StepAtWork): Promise<void> => {
+/** Whether an earlier owner of the run may have recorded which version of a task the runs of the step execute. */
+const mayHaveVersion = ({ place: { started, step } }: StepAtWork): boolean =>
+  started !== undefined && (step.activity.startsTask !== undefined || step.tools.length > 0)
+
+/** Reads back the attempts of a step that an earlier owner of the run began, and the versions that it recorded. */
+const restoreMessages = async (work: StepAtWork): Promise<void> => {
   const { engine, run, place, side } = work
   const row = await attemptsBefore(engine.database, run.key, place.seq)
   if (!row) return
   if (row.usage !== null) side.usage = JSON.parse(row.usage) as StepUsage
   const messages = row.warnings === null ? [] : (JSON.parse(row.warnings) as StepLog[])
-  side.warnings.push(...messages.filter(({ type }) => kinds.has(type)))
+  side.warnings.push(...messages.filter(({ type }) => kinds.has(type) || type === taskVersionMessage))
   const begins = timestamp(new Date(now()))
   const last = attemptsAmong(side.warnings).at(-1)
   if (last?.attempt === place.attempt - 1) last.next_started ??= begins
@@ -311,7 +315,7 @@ const outputsOf = async (
   leaveGate: (() => void) | undefined,
 ): Promise<Record<string, Json> | FailedWith | StepLeft> => {
   if (leaveGate) await work.memory.reserve(suspectMemory(work.engine))
-  if (work.place.attempt > 1) await restoreAttempts(work)
+  if (work.place.attempt > 1 || mayHaveVersion(work)) await restoreMessages(work)
   for (;;) {
     const result = await executeInSlot(work)
     if (result === 'released' || !isWait(result)) return result

@@ -274,6 +274,6 @@ export const datasetTools = [
     description:
       'Starts a run of a task for each item of a dataset version or split, as one batch that survives crashes. With changed_only, results that still hold are taken over.',
     operation: 'runBatch',
-    takes: ['collection', 'task', 'dataset', 'split', 'changed_only', 'max_concurrency', 'name', 'labels'],
+    takes: ['collection', 'task', 'version', 'dataset', 'split', 'changed_only', 'max_concurrency', 'name', 'labels'],
   }),
 ]

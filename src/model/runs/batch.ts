@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { csvDelimiterSchema } from '../data/csv-delimiter.ts'
 import { flagSchema } from '../flag.ts'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
+import { askedVersionSchema, versionOrNewestSchema } from '../version-ref.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { economySchema } from './economy.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
@@ -41,12 +42,15 @@ export const itemSource = {
     ),
   split: z.string().min(1).max(50).optional().describe('With dataset: only the items of this split.'),
   changed_only: flagSchema.describe(
-    'With dataset: run only items without a result for their content and the present workflow of the task. The other results are taken over.',
+    'With dataset: run only items without a result for their content and the workflow of this version of the task. The other results are taken over.',
   ),
 } as const
 
 /** Options of every run of a batch. */
 export const itemRuns = {
+  version: versionOrNewestSchema.describe(
+    'Version of the task that all runs execute: `12` or `~12`, `~-1`, a content hash or a tag. It is resolved once, when the request is accepted. Default: the newest one.',
+  ),
   max_concurrency: z
     .int()
     .min(1)
@@ -96,6 +100,10 @@ export const requireOneSource = (
   if (given.changed_only) problem('changed_only', 'changed_only needs a dataset')
 }
 
+export const batchVersionSchema = askedVersionSchema
+  .nullable()
+  .describe('Version of the task that its runs execute; null if it was started before versions were recorded.')
+
 /** The version of a dataset that a batch or evaluation runs over. */
 export const batchDatasetSchema = z
   .object({
@@ -123,6 +131,7 @@ export const startedBatchSchema = z
     batch_id: z.string(),
     name: z.string().nullable(),
     task: z.string(),
+    version: batchVersionSchema,
     total: z.int().describe('Number of runs.'),
     dataset: batchDatasetSchema.nullable().describe('The dataset that it runs over; null for other items.'),
     status: z.enum(runStatuses),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
+import { versionOrNewestSchema } from '../version-ref.ts'
 import { itemSource } from './batch.ts'
 import { judgesSchema } from './evaluation.ts'
 
@@ -7,13 +8,14 @@ const mostCount = 10_000_000
 
 export const estimateRequestSchema = z
   .object({
+    version: versionOrNewestSchema,
     count: z.int().min(1).max(mostCount).optional().describe('Number of runs. Default: 1.'),
     dataset: itemSource.dataset.describe(
       'Instead of count: a dataset, as `name`, `collection/name` or with a version: `name@~3`, `name@tag`, `name@hash`. Each item is a run.',
     ),
     split: itemSource.split,
     changed_only: itemSource.changed_only.describe(
-      'With dataset: items with a result for their content and the present workflow of the task cost nothing.',
+      'With dataset: items with a result for their content and the workflow of this version of the task cost nothing.',
     ),
     max_concurrency: z.int().min(1).max(10_000).default(20).describe('Maximum runs that execute at the same time.'),
     judges: judgesSchema.optional().describe('Judges of an evaluation; each judges every run.'),
@@ -45,7 +47,7 @@ const partSchema = z
     basis: z
       .object({
         runs: z.int().describe('Recorded runs or judgements that it is calculated from.'),
-        same_workflow: z.boolean().describe('Whether they executed the present workflow of the task.'),
+        same_workflow: z.boolean().describe('Whether they executed the workflow of this version of the task.'),
         first: timestampSchema,
         last: timestampSchema,
       })

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
+import { askedVersionSchema } from '../version-ref.ts'
 import { warningSchema } from '../warning.ts'
 import { runStatuses } from '../workflows/workflow.ts'
-import { batchDatasetSchema, itemRuns, itemSource, requireOneSource } from './batch.ts'
+import { batchDatasetSchema, batchVersionSchema, itemRuns, itemSource, requireOneSource } from './batch.ts'
 
 /** The server's own tasks: runs of the first are evaluations, runs of the second are one judge's verdict each. */
 export const evaluationTask = '_evaluation'
@@ -123,6 +124,7 @@ export type EvaluationRequest = z.output<typeof evaluationRequestSchema>
 export const evaluationFactsSchema = z.object({
   name: z.string().nullable(),
   task: z.string(),
+  version: askedVersionSchema.optional(),
   total: z.int(),
   output_path: z.string().nullable(),
   judges: z.array(judgeSchema),
@@ -139,6 +141,7 @@ const summaryMembers = {
   evaluation_id: z.string(),
   name: z.string().nullable(),
   task: z.string(),
+  version: batchVersionSchema,
   status,
   total: z.int().describe('Number of items.'),
   dataset: batchDatasetSchema
@@ -220,6 +223,8 @@ const place = { key: z.string(), index: z.int() }
 const comparisonSchema = z
   .object({
     evaluation_id: z.string(),
+    task: z.string().describe('Task of the baseline.'),
+    version: batchVersionSchema,
     matched: z.int().describe('Number of items in both evaluations, matched by key.'),
     added: z.int(),
     removed: z.int(),
@@ -299,6 +304,7 @@ export const startedEvaluationSchema = z
     evaluation_id: z.string(),
     name: z.string().nullable(),
     task: z.string(),
+    version: batchVersionSchema,
     total: z.int(),
     dataset: batchDatasetSchema.nullable(),
     baseline: z.string().nullable(),

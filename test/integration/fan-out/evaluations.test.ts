@@ -326,3 +326,23 @@ it('takes any text that JSON has, from whomever: no answer fails for what a clie
   const again = await startWith({ items, judges: [polite], baseline: 'latest' }, task)
   expect((await evaluated(jetty, again)).baseline).toBe(done.evaluation_id)
 })
+
+it('two versions of a task are compared, and the answer names both', async () => {
+  const task = await jetty.task(answering('carefully'))
+  await jetty.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: answering('hastily') })
+  await jetty.call('PUT', `/api/v1/tasks/acme/${task}/tags/candidate`, { version: '~-1' })
+  const given = { items: questions.slice(0, 3), judges: judges.slice(0, 1) }
+  const before = await startWith({ ...given, version: '0' }, task)
+  await evaluated(jetty, before)
+  const started = await start({ ...given, version: 'candidate', baseline: before }, task)
+  expect(started.body.version).toEqual({ ref: 'candidate', index: 1 })
+  const done = await evaluated(jetty, started.body.evaluation_id)
+  expect(done).toMatchObject({
+    version: { ref: 'candidate', index: 1 },
+    comparison: { evaluation_id: before, task, version: { ref: '0', index: 0 }, matched: 3 },
+  })
+  const asked = openai.asked.map((body) => JSON.stringify(body))
+  for (const tone of ['carefully', 'hastily']) expect(asked.filter((text) => text.includes(tone))).toHaveLength(3)
+  const { body: list } = await jetty.call('GET', `/api/v1/evaluations/acme?task=${task}`)
+  expect(list.evaluations.map(({ version }: Body) => version.index)).toEqual([1, 0])
+})

@@ -62,6 +62,27 @@ const leave = async (
   found.set(name, { task, id, below })
 }
 
+/** Leaves a step that has recorded the version of its task, and no run yet; its tag moves afterwards. */
+const leaveAtVersion = async (): Promise<void> => {
+  const saying = (text: string) => ({
+    init_params: {},
+    step_configs: { say: { activity: 'text_template', template: text } },
+    steps: ['say'],
+  })
+  const task = await api.task(saying('old'))
+  const sequential = { init_params: { items: [] }, step_configs: { fan: fan(`${task}@stable`) }, steps: ['fan'] }
+  await api.call('PUT', `/api/v1/tasks/acme/${task}/tags/stable`, { version: '0' })
+  await leave('at a version', { workflow: sequential, items: [1], children: 0 })
+  const attributes = { written: `${task}@stable`, ref: 'stable', index: 0 }
+  const kept = { timestamp: '2026-12-04T08:00:00Z', level: 'info', type: 'task_version', message: 'kept', attributes }
+  await database.query('update steps set warnings = $2 where run_id = (select id from runs where trajectory_id = $1)', [
+    found.get('at a version')?.id,
+    JSON.stringify([kept]),
+  ])
+  await api.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: saying('new') })
+  await api.call('PUT', `/api/v1/tasks/acme/${task}/tags/stable`, { version: '1' })
+}
+
 beforeAll(async () => {
   api = await startTestServer({ activities: [act], env: { JETTY_ROLE: 'api' } })
   database = openDatabase(api.database.url, { connections: 1 })
@@ -107,6 +128,7 @@ beforeAll(async () => {
      where id in (select lease from runs where parent_id = (select id from runs where trajectory_id = $1))`,
     [found.get('shared')?.id],
   )
+  await leaveAtVersion()
   forget()
   worker = await startTestServer({
     activities: [act],
@@ -157,4 +179,13 @@ it('a step shares its bound with runs of another one that does not wait for them
     [id],
   )
   expect(most?.total).toBe(2)
+})
+
+it('at a version: its runs execute what the step has recorded, not what the tag means now', async () => {
+  const { task, id } = found.get('at a version') as Found
+  const run = await api.until(task, id, ({ ended }) => ended !== null)
+  expect(run.status).toBe('completed')
+  const [child] = run.steps.fan.outputs.trajectory_references
+  const { body } = await api.call('GET', `/api/v1/db/trajectory/${child.name}/${child.trajectory_id}`)
+  expect([body.steps.say.outputs.text, body.attributes.params.version]).toEqual(['old', { ref: 'stable', index: 0 }])
 })

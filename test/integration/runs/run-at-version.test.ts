@@ -1,6 +1,7 @@
 // A run of an older version of a task, found by its index, its hash, or a tag that may move.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { makeBatching } from '../fan-out/batching.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
@@ -97,4 +98,87 @@ test.each(['7', 'ab'.repeat(32), '-x', 'a b'])('no tag is named %s', async (name
   const task = await jetty.task(saying('one'))
   const answer = await tag(task, encodeURIComponent(name), '~0')
   expect([answer.status, answer.body.detail]).toEqual([400, expect.stringContaining('A tag starts with a letter')])
+})
+
+const sayingTo = (name: string) => Array.from({ length: 4 }, (_, at) => ({ name: `${name}${at}` }))
+const results = async (batchId: string): Promise<Body[]> =>
+  (await jetty.call('GET', `/api/v1/batches/acme/${batchId}/results`)).body.results
+
+test('a batch runs one version, found once: neither a moved tag nor an edit reaches its runs', async () => {
+  const { post, ended: batchEnded } = makeBatching(jetty)
+  const slow = (text: string) => ({
+    init_params: { name: '' },
+    step_configs: {
+      wait: { activity: 'sleep', seconds: 0.2 },
+      say: { activity: 'text_template', template: `${text} {{ init_params.name }}` },
+    },
+    steps: ['wait', 'say'],
+  })
+  const task = await jetty.task(slow('one'))
+  await jetty.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: slow('two') })
+  await tag(task, 'production', '0')
+  const { body: batch } = await post(task, { items: sayingTo('a'), version: 'production', max_concurrency: 1 })
+  const { body: other } = await post(task, { items: sayingTo('b'), max_concurrency: 1 })
+  expect([batch.version, other.version]).toEqual([
+    { ref: 'production', index: 0 },
+    { ref: '~-1', index: 1 },
+  ])
+  await tag(task, 'production', '1')
+  await jetty.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: slow('three') })
+
+  for (const [{ batch_id: id, version }, text] of [
+    [batch, 'one'],
+    [other, 'two'],
+  ] as const) {
+    expect(await batchEnded(id)).toMatchObject({ version, task })
+    const rows = await results(id)
+    expect(rows.map(({ outputs }) => outputs.text)).toEqual(rows.map((row) => `${text} ${row.init_params.name}`))
+    const { body: run } = await jetty.call('GET', `/api/v1/db/trajectory/acme/${task}/${rows[0]?.trajectory_id}`)
+    expect(run.attributes.params.version).toEqual({ ref: `~${version.index}`, index: version.index })
+  }
+  const { body: list } = await jetty.call('GET', `/api/v1/batches/acme?task=${task}`)
+  expect(list.batches.map((one: Body) => one.version)).toEqual([other.version, batch.version])
+
+  const unknown = await post(task, { items: sayingTo('c'), version: 'nope' })
+  expect([unknown.status, unknown.body.detail]).toEqual([404, "Version tag 'nope' not found"])
+})
+
+const calling = (step: Record<string, unknown>) => ({
+  init_params: { items: [{ name: 'x' }, { name: 'y' }], name: 'x' },
+  step_configs: { call: step },
+  steps: ['call'],
+})
+const each = { activity: 'list_emit_await', items_path: 'init_params.items', spread_items: true }
+
+test.each([
+  ['a name with a version', (task: string) => ({ ...each, child_workflow_name: `${task}@stable` })],
+  ['the older form', (task: string) => ({ ...each, task_reference: { task_name: task, version: 'stable' } })],
+  [
+    'a single run',
+    (task: string) => ({ activity: 'run_workflow', workflow_name: `acme/${task}@stable`, init_params: { name: 'x' } }),
+  ],
+])('a step starts its runs at a tag, by %s', async (_, step) => {
+  const task = await taskOfThree()
+  await tag(task, 'stable', '1')
+  const caller = await jetty.task(calling(step(task)))
+  const run = await ended(caller)
+  expect(run.status).toBe('completed')
+  const { body: page } = await jetty.call('GET', `/api/v1/runs/acme?parent_id=${run.trajectory_id}`)
+  expect(page.runs.length).toBeGreaterThan(0)
+  for (const { trajectory_id: id, params } of page.runs) {
+    expect(params.version).toEqual({ ref: 'stable', index: 1 })
+    const { body: child } = await jetty.call('GET', `/api/v1/db/trajectory/acme/${task}/${id}`)
+    expect(said(child)).toMatch(/^two /)
+  }
+  const { body: found } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}`)
+  expect(JSON.stringify(found)).toContain(`Runs of ${task} execute version 1 (stable)`)
+})
+
+test('a step that names a version which is not there fails, and says which', async () => {
+  const task = await taskOfThree()
+  const run = await ended(await jetty.task(calling({ ...each, child_workflow_name: `${task}@nope` })))
+  expect([run.status, run.error]).toEqual([
+    'failed',
+    expect.stringContaining(`Task '${task}': Version tag 'nope' not found`),
+  ])
 })
