@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { cadenceTypes, catchUps, daysOfWeek, overlaps } from './cadence.ts'
 import { jsonObjectSchema, routineNameSchema, timestampSchema } from './names.ts'
+import { versionRefSchema } from './version-ref.ts'
 import { webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
 
 /** Validates the members; `cadenceFault` checks which ones a type uses. Null counts as omitted. */
@@ -51,6 +52,11 @@ const settable = {
   webhook_secret: webhookSecretSchema.describe(
     'Secret that signs the notifications; stored encrypted, never returned.',
   ),
+  version: versionRefSchema
+    .nullish()
+    .describe(
+      'Version of the task that its runs execute: `12` or `~12`, `~-1`, a content hash or a tag; found at each fire. Null: the newest one.',
+    ),
   ...policies,
 }
 
@@ -87,6 +93,7 @@ export const routineSchema = z
     paused: z.boolean(),
     webhook_url: z.string().nullable(),
     has_webhook_secret: z.boolean(),
+    version: z.string().nullable().describe('Reference to the version of the task that it runs; null: the newest one.'),
     ...policies,
     next_run_at: time.describe('Time of the next fire. Null for manual and paused routines.'),
     last_run_at: time.describe('Time at which its newest run was started.'),

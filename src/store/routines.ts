@@ -34,6 +34,8 @@ const fields = {
   sealed_webhook_secret: orNull(text),
   overlap: oneOf(overlaps),
   catch_up: oneOf(catchUps),
+  /** Reference to the version of the task that it runs; null: the newest one. */
+  version: orNull(text),
   updated_at: moment,
 }
 export const routineFields = Object.keys(fields) as (keyof typeof fields)[]

@@ -34,6 +34,7 @@ import {
 } from '../../store/routines.ts'
 import { definitionText } from '../../store/runs/runs.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../../store/secrets/sealed-texts.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { acceptedReply, checkParameters, startRunOnce } from '../runs/start.ts'
 import { serializeRow } from '../serialize-row.ts'
@@ -55,6 +56,7 @@ const newRoutine = (id: number): Before => ({
   sealed_webhook_secret: null,
   overlap: 'skip',
   catch_up: 'none',
+  version: null,
   next_run_at: null,
   waiting: [],
 })
@@ -199,14 +201,22 @@ interface ChangeDeps {
   clock(): number
 }
 
-/** Checks the fields of a request against the task and the limits. */
-const checked = async ({ database, settings }: ChangeDeps, call: TaskCall, { cadence, ...given }: UpdateRoutine) => {
+/** Checks the fields of a request against the task, in the version that the routine runs, and the limits. */
+const checked = async (
+  { database, settings }: ChangeDeps,
+  call: TaskCall,
+  { cadence, ...given }: UpdateRoutine,
+  before: Pick<RoutineFields, 'version' | 'init_params_overrides'> = { version: null, init_params_overrides: '{}' },
+) => {
   const { collection } = call
   const overrides = given.init_params_overrides
   const parameters = { init_params: overrides ?? {}, secret_params: given.secret_params ?? {} }
   checkParameters(parameters, false, settings.maxInitParamsBytes)
-  if (overrides && Object.keys(overrides).length > 0) {
-    requireKnownOverrides(overrides, await definitionText(database, taskOf(call).definition))
+  if (overrides || given.version !== undefined) {
+    const ref = given.version === undefined ? before.version : given.version
+    const task = ref === null ? taskOf(call) : (await taskAt(database, taskOf(call), ref)).task
+    const kept = overrides ?? (JSON.parse(before.init_params_overrides) as JsonObject)
+    if (Object.keys(kept).length > 0) requireKnownOverrides(kept, await definitionText(database, task.definition))
   }
   if (given.webhook_url) {
     const { allowPrivateNetwork } = settings
@@ -246,7 +256,7 @@ const changeRoutine = async (deps: ChangeDeps, call: RoutineCall & AnyCall, give
       hint: 'Create a new routine, and delete this one.',
     })
   }
-  const wanted = await checked(deps, call, given)
+  const wanted = await checked(deps, call, given, row)
   const at = { sealer, now: new Date(clock()) }
   const update = (before: RoutineRow) => {
     requireMatch(call, routineTag(before), `Routine '${before.name}'`)

@@ -6,6 +6,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Cadence, CatchUp } from '../../model/cadence.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { AskedVersion } from '../../model/version-ref.ts'
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 import type { Database } from '../../store/database/database.ts'
 import {
@@ -17,7 +18,9 @@ import {
   stateOfFire,
   takeDueRoutines,
 } from '../../store/routines.ts'
+import { definitionText } from '../../store/runs/runs.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../../store/secrets/sealed-texts.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { fireAfter, firesBackFrom, readCadence } from './cadence.ts'
 
 /** Throws a 400 that lists overrides for which the task has no `init_params`. */
@@ -32,7 +35,7 @@ export const requireKnownOverrides = (overrides: JsonObject, workflow: string): 
 
 /**
  * Builds the run of a routine from its current state and task; for a fire, with the fire's time. Throws a 400 for
- * overrides whose parameters the task no longer has.
+ * overrides whose parameters the task no longer has, and a 404 for a version that it does not have.
  */
 export const runOfRoutine = async (
   deps: { database: Database; sealer: Pick<Sealer, 'open'> },
@@ -41,7 +44,8 @@ export const runOfRoutine = async (
 ): Promise<RunRequest> => {
   const { sealer } = deps
   const initParams = JSON.parse(routine.init_params_overrides) as JsonObject
-  if (routine.workflow !== null) requireKnownOverrides(initParams, routine.workflow)
+  const { task, version, workflow } = await taskOfRoutine(deps.database, routine)
+  if (workflow !== null) requireKnownOverrides(initParams, workflow)
   const { id, sealed_secrets: secrets } = routine
   const webhook = await webhookOfRoutine(deps, routine)
   return {
@@ -51,15 +55,29 @@ export const runOfRoutine = async (
       payer: routine.payer,
       environmentId: routine.environment_id,
     },
-    task: { id: routine.task_id, name: routine.task_name, definition: routine.definition },
+    task,
     initParams,
     secrets: secrets === null ? {} : openSecrets(sealer, id, secrets),
     files: [],
     author,
     routineId: id,
-    params: { routine: { name: routine.name, ...(fireMs !== undefined && { fire: new Date(fireMs).toISOString() }) } },
+    params: {
+      routine: { name: routine.name, ...(fireMs !== undefined && { fire: new Date(fireMs).toISOString() }) },
+      ...(version && { version }),
+    },
     ...(webhook && { webhook }),
   }
+}
+
+/** The task that a fire runs, at the version that its reference means now, and the workflow if overrides need it. */
+const taskOfRoutine = async (
+  database: Database,
+  { task_id: id, task_name: name, definition, version: ref, workflow }: RunnableRoutine,
+): Promise<{ task: RunRequest['task']; version?: AskedVersion; workflow: string | null }> => {
+  const newest = { id, name, definition }
+  if (ref === null) return { task: newest, workflow }
+  const { task, version } = await taskAt(database, newest, ref)
+  return { task, version, workflow: workflow === null ? null : await definitionText(database, task.definition) }
 }
 
 /** The receiver of a routine, or that of its collection. */

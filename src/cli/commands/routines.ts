@@ -125,12 +125,14 @@ interface ChangeOptions extends CadenceOptions {
   webhookSecretEnv?: string
   overlap?: Overlap
   catchUp?: CatchUp
+  at?: string
 }
 
 /** Adds the options that `create` and `update` share. */
 const addFields = (command: Command): Command =>
   addCadenceOptions(command)
     .option('-p, --param <name=value>', 'a parameter of its runs, instead of the default of the task', collect)
+    .option('--at <version>', 'version of the task that it runs, found at each fire: 12, ~-1, a tag or a content hash')
     .option('--secret <NAME>', 'secret for its runs, read from the environment variable NAME', collect)
     .option('--webhook <url>', 'URL that receives the trajectory when a run has ended')
     .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
@@ -166,11 +168,13 @@ export const registerRoutines = (program: Command): void => {
 Examples:
   jetty routines create acme/report/morning --weekdays 09:00
   jetty routines create acme/report/weekly --weekly mon 07:30 -p length=long
+  jetty routines create acme/report/nightly --daily 02:00 --at production
   jetty routines create acme/poll/often --cron "*/10 * * * *" --time-zone Europe/Berlin --overlap queue
   SLACK_TOKEN=… jetty routines create acme/notify/now --manual --secret SLACK_TOKEN`,
     )
     .action(withSession<ChangeOptions & { paused?: boolean }, [string]>(create))
   addFields(routines.command(`update ${one}`).description('Change the given fields of a routine'))
+    .option('--no-at', 'run the newest version again')
     .option('--no-params', 'use the defaults of the task again')
     .option('--no-secrets', 'remove its secrets')
     .option('--no-webhook', 'remove the webhook')
@@ -256,6 +260,7 @@ const overview = (routine: Routine): string =>
   fields([
     ['routine', routineText(routine)],
     ['cadence', cadenceText(keptCadence(routine.cadence))],
+    ['version', routine.version ?? 'the newest'],
     ['next', routine.paused ? 'paused' : moment(routine.next_run_at)],
     ['last', routine.last_trajectory_id ? `${moment(routine.last_run_at)}  ${routine.last_trajectory_id}` : '-'],
     ...(routine.last_skip_reason ? ([['left out', routine.last_skip_reason]] as [string, string][]) : []),
@@ -281,6 +286,7 @@ const fieldsOf = (options: ChangeOptions) => ({
   }),
   ...(options.overlap && { overlap: options.overlap }),
   ...(options.catchUp && { catch_up: options.catchUp }),
+  ...(options.at !== undefined && { version: options.at }),
 })
 
 const create = async (
@@ -294,18 +300,24 @@ const create = async (
   out.answer(routine, () => overview(routine))
 }
 
-interface UpdateOptions extends Omit<ChangeOptions, 'webhook'> {
+interface UpdateOptions extends Omit<ChangeOptions, 'webhook' | 'at'> {
+  at?: string | boolean
   params?: boolean
   secrets?: boolean
   webhook?: string | boolean
 }
 
 const update = async ({ client, out }: Session, [place]: [string], options: UpdateOptions): Promise<void> => {
-  const { webhook, ...rest } = options
+  const { webhook, at, ...rest } = options
   const cadence = cadenceOf(options)
   const body = {
     ...(cadence && { cadence }),
-    ...fieldsOf({ ...rest, ...(typeof webhook === 'string' && { webhook }) }),
+    ...fieldsOf({
+      ...rest,
+      ...(typeof webhook === 'string' && { webhook }),
+      ...(typeof at === 'string' && { at }),
+    }),
+    ...(at === false && { version: null }),
     ...(options.params === false && { init_params_overrides: {} }),
     ...(options.secrets === false && { secret_params: null }),
     ...(webhook === false && { webhook_url: null }),

@@ -310,6 +310,12 @@ const copyRoutine = async ({ target, log }: CopyContext, collection: string, rou
     },
   })
   log.count('routines created, paused')
+  if (routine.version) {
+    log.problem(
+      `${collection}/${task}: routine ${name}`,
+      `It ran version ${routine.version}, and its copy runs the newest: tag a version here, then jetty routines update --at`,
+    )
+  }
   const secrets = [...(routine.secret_param_keys ?? []), ...(routine.has_webhook_secret ? ['its webhook secret'] : [])]
   if (secrets.length > 0)
     log.problem(

@@ -139,7 +139,7 @@ const overrides = z
   .describe("Parameters merged over the task's init_params; other keys are refused.")
 const secrets = z.record(z.string(), z.string()).optional().describe('Secrets of its runs; stored encrypted.')
 
-const settable = ['init_params_overrides', 'secret_params', 'paused', 'webhook_url', 'webhook_secret']
+const settable = ['version', 'init_params_overrides', 'secret_params', 'paused', 'webhook_url', 'webhook_secret']
 const simpler = {
   init_params_overrides: overrides,
   secret_params: secrets,

@@ -23,6 +23,8 @@ const fires = async (path: string, query = ''): Promise<Body> =>
   (await server.call('GET', `${path}/fires${query}`)).body
 const clocks = (list: Body[]) => list.map(({ time }) => time.slice(11, 16))
 
+const hasEnded = ({ ended }: Body) => ended !== null
+
 /** Sets the clock and waits until the routine has settled what was due. */
 const goTo = async (path: string, clock: string): Promise<void> => {
   now = at(clock)
@@ -96,4 +98,51 @@ test('some hundred fires are kept of each routine', async () => {
     if (row.n <= 500) return
   }
   throw new Error('old fires were never removed')
+})
+
+test('a routine at a tag follows it at each fire; a tag that is gone is the reason of a fire without a run', async () => {
+  now = at('09:30:00')
+  const saying = (text: string, parameters = {}) => ({
+    init_params: parameters,
+    step_configs: { say: { activity: 'text_template', template: text } },
+    steps: ['say'],
+  })
+  const task = await server.task(saying('one', { who: '' }))
+  await server.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: saying('two', { who: '' }) })
+  await server.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: saying('three') })
+  const move = (version: string) => server.call('PUT', `/api/v1/tasks/acme/${task}/tags/production`, { version })
+  const path = `/api/v1/routines/acme/${task}`
+  const fields = { name: 'r', cadence: { type: 'hourly' }, version: 'production', init_params_overrides: { who: 'x' } }
+  const refused = await server.call('POST', path, fields)
+  expect([refused.status, refused.body.detail]).toEqual([404, "Version tag 'production' not found"])
+  await move('0')
+  expect((await server.call('POST', path, fields)).body).toMatchObject({ version: 'production' })
+  await goTo(`${path}/r`, '10:00:01')
+  await move('1')
+  await goTo(`${path}/r`, '11:00:01')
+  await server.call('DELETE', `/api/v1/tasks/acme/${task}/tags/production`)
+  await goTo(`${path}/r`, '12:00:01')
+  await move('2') // has no parameter of that name
+  await goTo(`${path}/r`, '13:00:01')
+
+  const { past } = await fires(`${path}/r`)
+  expect(past.map(({ outcome, reason }: Body) => [outcome, reason])).toEqual([
+    ['skipped', expect.stringContaining('Unknown init_params_overrides keys: who')],
+    ['skipped', expect.stringContaining("Version tag 'production' not found")],
+    ['started', null],
+    ['started', null],
+  ])
+  const runs = await Promise.all(past.slice(2).map((one: Body) => server.until(task, one.trajectory_id, hasEnded)))
+  expect(runs.map((run) => [run.steps.say.outputs.text, run.attributes.params.version])).toEqual([
+    ['two', { ref: 'production', index: 1 }],
+    ['one', { ref: 'production', index: 0 }],
+  ])
+  expect((await server.call('GET', `${path}/r`)).body.last_skip_reason).toContain('Unknown init_params_overrides')
+
+  const change = (body: object) => server.call('PATCH', `${path}/r`, body)
+  expect((await change({ version: null })).status).toBe(400) // its override is unknown to the newest version
+  const newest = await change({ version: null, init_params_overrides: {} })
+  expect([newest.status, newest.body.version]).toEqual([200, null])
+  const { body: byHand } = await server.call('POST', `${path}/r/run-now`)
+  expect((await server.until(task, byHand.trajectory_id, hasEnded)).steps.say.outputs.text).toBe('three')
 })

@@ -51,6 +51,7 @@ test('a routine as it is answered, listed and found', async () => {
     cadence: { type: 'daily', hour_utc: 9 },
     init_params_overrides: { text: 'good morning' },
     secret_param_keys: ['API_KEY'],
+    version: null,
     paused: false,
     webhook_url: 'https://example.com/hook',
     has_webhook_secret: true,
