@@ -275,5 +275,6 @@ export const datasetTools = [
       'Starts a run of a task for each item of a dataset version or split, as one batch that survives crashes. With changed_only, results that still hold are taken over.',
     operation: 'runBatch',
     takes: ['collection', 'task', 'version', 'dataset', 'split', 'changed_only', 'max_concurrency', 'name', 'labels'],
+    simpler: { version: z.string().optional().describe('Version or tag of the task.') },
   }),
 ]

@@ -141,6 +141,7 @@ const secrets = z.record(z.string(), z.string()).optional().describe('Secrets of
 
 const settable = ['version', 'init_params_overrides', 'secret_params', 'paused', 'webhook_url', 'webhook_secret']
 const simpler = {
+  version: z.string().optional().describe('Version or tag that it runs.'),
   init_params_overrides: overrides,
   secret_params: secrets,
   paused: z.boolean().optional(),
