@@ -46,7 +46,7 @@ import {
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import { answerCacheLimits, makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
-import { openMetricExport, openTraceExport } from './telemetry.ts'
+import { openCollectionExports, openMetricExport, openTraceExport } from './telemetry.ts'
 
 /** For scrapers and load balancers. */
 const openConnections = 64
@@ -289,6 +289,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const trajectories = makeTrajectories(core)
   const jobs = startBackgroundJobs(core, trajectories.documentOf, clock)
   const traceExport = await openTraceExport(core)
+  const collectionExports = openCollectionExports(core)
   const providerBatches = makeProviderBatches({
     database: database.database,
     models: core.models,
@@ -312,7 +313,8 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const retire = () => {
     const { drainSeconds } = settings
     retired ??= Promise.all([
-      ...[jobs.stop(), traceExport?.stop(drainSeconds), providerBatches.stop(), engine.stop(drainSeconds)],
+      ...[jobs.stop(), traceExport?.stop(drainSeconds), collectionExports.stop(drainSeconds)],
+      ...[providerBatches.stop(), engine.stop(drainSeconds)],
     ])
     return retired
   }
@@ -340,6 +342,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   if (settings.role !== 'api') {
     jobs.webhooks.start()
     traceExport?.start()
+    collectionExports.start()
     providerBatches.start()
   }
   const { publicUrl } = trajectories.links

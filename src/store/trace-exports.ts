@@ -18,51 +18,80 @@ export type ExportCursor = Row<typeof cursor>
 
 const claimed = { ...cursor, failures: int }
 
-const destination = 'server'
+/** Row of the collector of the operator. That of a collection is its id. */
+export const serverDestination = 'server'
 
-/** Lets an export begin with the runs that end from now on, where it has not begun before. */
+/** Lets the export to the collector of the server begin with the runs that end from now on, where it has not begun before. */
 export const beginExport = change(
   'begin_trace_export',
-  `insert into trace_exports (destination, position) select '${destination}', last_value from changes
+  `insert into trace_exports (destination, position) select '${serverDestination}', last_value from changes
    on conflict do nothing`,
+)
+
+/** Lets the export to the collector of a collection begin with the runs that end from now on, or ends it. */
+export const setCollectionExport = change(
+  'set_collection_export',
+  `with ended as (delete from trace_exports where collection_id = $1 and not $2)
+   insert into trace_exports (destination, collection_id, position)
+   select $1::text, $1, last_value from changes where $2 on conflict do nothing`,
+  (collectionId: number, isSet: boolean) => [collectionId, isSet],
 )
 
 /** SQL condition: something may have ended that is not sent, and no process sends. One look at a row. */
 export const isExportDue = (at: string): string =>
   `(coalesce((select position < (select last_value from changes) and held_until <= ${at} from trace_exports
-     where destination = '${destination}'), false) and not ${isRestoreHeld})`
+     where destination = '${serverDestination}'), false) and not ${isRestoreHeld})`
+
+const hasRunsBehind = 'exists (select from runs r where r.collection_id = e.collection_id and r.changed > e.position)'
+
+/** SQL condition: runs of a collection with a collector of its own may have ended, and no process sends them. */
+export const isCollectionExportDue = (at: string): string =>
+  `(exists (select from trace_exports e where held_until <= ${at} and ${hasRunsBehind}) and not ${isRestoreHeld})`
+
+/** The collection whose runs have waited longest for a turn, apart from those that are named. */
+export const nextCollectionExport = queryOne(
+  'next_collection_export',
+  { id: bigint, name: text },
+  `select c.id, c.name from trace_exports e join collections c on c.id = e.collection_id
+   where e.held_until <= to_timestamp($1::float8 / 1000) and not e.collection_id = any($2::bigint[]) and ${hasRunsBehind}
+   order by e.held_until limit 1`,
+  (nowMs: number, but: readonly number[]) => [nowMs, but],
+)
 
 /** A process that sends, until when nobody else may. Times are milliseconds since 1970. */
 interface Hold {
+  destination: string
   holder: string
   untilMs: number
 }
 
-/** Takes the export for this process, unless another has it or it waits for a collector. */
+/** Takes an export for this process, unless another has it or it waits for a collector. */
 export const claimExport = queryOne(
   'claim_trace_export',
   claimed,
-  `update trace_exports set holder = $1, held_until = to_timestamp($2::float8 / 1000)
-   where destination = '${destination}' and held_until <= to_timestamp($3::float8 / 1000) and not ${isRestoreHeld}
+  `update trace_exports set holder = $2, held_until = to_timestamp($3::float8 / 1000)
+   where destination = $1 and held_until <= to_timestamp($4::float8 / 1000) and not ${isRestoreHeld}
    returning position, run_id, step, call, failures`,
-  ({ holder, untilMs }: Hold, nowMs: number) => [holder, untilMs, nowMs],
+  ({ destination, holder, untilMs }: Hold, nowMs: number) => [destination, holder, untilMs, nowMs],
 )
 
 /** Stores how far the export has come, and keeps it. False when another process has taken it. */
 export const advanceExport = change(
   'advance_trace_export',
-  `update trace_exports set position = $3, run_id = $4, step = $5, call = $6, failures = 0,
-     held_until = to_timestamp($2::float8 / 1000)
-   where destination = '${destination}' and holder = $1 returning true`,
-  ({ holder, untilMs }: Hold, to: ExportCursor) => [holder, untilMs, to.position, to.run_id, to.step, to.call],
+  `update trace_exports set position = $4, run_id = $5, step = $6, call = $7, failures = 0,
+     held_until = to_timestamp($3::float8 / 1000)
+   where destination = $1 and holder = $2 returning true`,
+  ({ destination, holder, untilMs }: Hold, to: ExportCursor) => [
+    ...[destination, holder, untilMs, to.position, to.run_id, to.step, to.call],
+  ],
 )
 
 /** Gives the export back: nobody sends before a time. */
 export const releaseExport = change(
   'release_trace_export',
-  `update trace_exports set holder = null, failures = $3, held_until = to_timestamp($2::float8 / 1000)
-   where destination = '${destination}' and holder = $1`,
-  ({ holder, untilMs }: Hold, failures: number) => [holder, untilMs, failures],
+  `update trace_exports set holder = null, failures = $4, held_until = to_timestamp($3::float8 / 1000)
+   where destination = $1 and holder = $2`,
+  ({ destination, holder, untilMs }: Hold, failures: number) => [destination, holder, untilMs, failures],
 )
 
 const endedRun = {
@@ -87,7 +116,7 @@ export type EndedRun = Row<typeof endedRun>
 
 /**
  * Lists runs that ended with a change number after `after` and up to `until`, in that order. What was executed elsewhere is
- * left out. Each collection is one range of the index `runs_changed`, so that no run pays for an index of its own.
+ * left out. `collectionId` chooses one collection; null: all. Each collection is one range of the index `runs_changed`, so that no run pays for an index of its own.
  */
 export const endedRuns = query(
   'ended_runs_in_order',
@@ -99,9 +128,12 @@ export const endedRuns = query(
        select id, changed from runs
        where collection_id = c.id and changed > $1 and changed <= $2 and ended_at is not null and not ingested
        order by changed limit $3) e
+     where $4::bigint is null or c.id = $4
      order by e.changed limit $3) e
    join runs r on r.id = e.id order by r.changed`,
-  (at: { after: number; until: number; limit: number }) => [at.after, at.until, at.limit],
+  (at: { after: number; until: number; limit: number; collectionId: number | null }) => [
+    ...[at.after, at.until, at.limit, at.collectionId],
+  ],
 )
 
 const endedStep = {

@@ -7,7 +7,7 @@ import type { Open, OpenAnswer } from '../../lib/net/open.ts'
 import { retryAfterSeconds } from '../../lib/net/retry-after.ts'
 import type { OtlpFormat } from '../../traces/otlp.ts'
 
-/** The collector that the operator has set. */
+/** A collector, of the operator or of a collection. */
 export interface CollectorSettings {
   /** Base URL: the path of the signal is appended. */
   url: string
@@ -102,8 +102,8 @@ export const makeSender = (open: Open, settings: CollectorSettings) => {
 /** Name of the library that made spans and metrics, which is the server. */
 export const scopeName = 'jetty'
 
-/** Makes a function that logs why the collector does not take something: once, until the reason changes or passes. */
-export const makeComplaints = (log: Logger, what: 'traces' | 'metrics') => {
+/** Makes a function that logs why a collector does not take something: once, until the reason changes or passes. */
+export const makeComplaints = (log: Pick<Logger, 'info' | 'warn'>, what: 'traces' | 'metrics') => {
   let complaint: string | undefined
   return (why: string | undefined): void => {
     if (why === complaint) return

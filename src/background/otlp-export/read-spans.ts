@@ -24,6 +24,8 @@ export interface SpanSource {
   operationOf(activity: string): GenAiOperation | undefined
   /** Decides which traces are sent. */
   sampler: TraceSampler
+  /** The collection whose runs are sent; null: all of them. */
+  collectionId: number | null
   /** Characters of a content in a span; 0: spans have no contents. */
   contentCharacters: number
 }
@@ -100,7 +102,8 @@ const groupedBy = <Row>(rows: readonly Row[], keyOf: (row: Row) => string): Read
 const configName = ({ name, turn }: EndedStep): string => (turn === null ? name : name.slice(0, -`__${turn}`.length))
 
 /** Makes the function that reads the spans of runs that have ended, in the order in which they are sent. */
-export const makeSpanReader = ({ database, operationOf, sampler, contentCharacters }: SpanSource) => {
+export const makeSpanReader = (source: SpanSource) => {
+  const { database, operationOf, sampler, collectionId, contentCharacters } = source
   const workflows = makeWorkflows(database)
   const isOpen = contentCharacters > 0
 
@@ -191,7 +194,7 @@ export const makeSpanReader = ({ database, operationOf, sampler, contentCharacte
   return async function* spansAfter(from: ExportCursor, until: number): AsyncGenerator<SentSpan> {
     let at = from
     for (;;) {
-      const rows = await endedRuns(database, { after: at.position, until, limit: runsAtOnce })
+      const rows = await endedRuns(database, { after: at.position, until, limit: runsAtOnce, collectionId })
       if (rows.length === 0) return
       const workflowOf = await workflows(rows.map(({ definition }) => definition))
       const begun = rows[0]?.id === at.run_id ? at : undefined

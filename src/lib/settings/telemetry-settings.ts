@@ -137,6 +137,14 @@ export const telemetrySettings = {
     example: '2048',
     schema: wholeNumber(1, 10_000),
   }),
+  otlpCollectorsAtOnce: setting({
+    variable: 'JETTY_OTLP_COLLECTORS_AT_ONCE',
+    description:
+      'Collectors of collections that a process sends traces to at once; the others have their turn after them.',
+    default: '4',
+    example: '16',
+    schema: wholeNumber(1, 256),
+  }),
   otlpBatchBytes: setting({
     variable: 'JETTY_OTLP_BATCH_BYTES',
     description:

@@ -62,6 +62,14 @@ const deployment = z.strictObject(
   strict,
 )
 
+const headerName = z
+  .string()
+  .regex(
+    /^(?!(?:content-.*|host|connection|transfer-encoding)$)[\w!#$%&'*+.^`|~-]{1,200}$/i,
+    'Must be the name of a header, and none that each request sets itself, such as content-type',
+  )
+const mostCollectorHeaders = 10
+
 const requestMember = z
   .string()
   .regex(
@@ -264,13 +272,45 @@ const table = {
         'Receiver that is told of the end of every run that a request or a routine starts without a webhook of its own. null: none.',
       ),
   ),
+  trace_export: bound(
+    'fixed',
+    z
+      .strictObject(
+        {
+          url: webAddress
+            .nullable()
+            .describe('Base URL of a collector that takes OTLP over HTTP in protobuf; /v1/traces is appended.'),
+          headers: z
+            .record(headerName, variable.nullable())
+            .refine((headers) => Object.keys(headers).length <= mostCollectorHeaders, {
+              error: `Must have ${mostCollectorHeaders} headers at most`,
+            })
+            .nullable()
+            .describe(
+              'Headers of each request, each with the environment variable of the collection that has its value, such as the key of a backend.',
+            ),
+          contents: z
+            .boolean()
+            .nullable()
+            .describe('Whether spans have contents: messages, results of tools, inputs and outputs. null: no.'),
+        },
+        strict,
+      )
+      .partial()
+      .nullable()
+      .describe(
+        'Collector that gets the traces of the runs of this collection that end from now on, beside that of the server. null: none.',
+      ),
+  ),
   allowed_hosts: bound(
     'within',
     z
       .array(host)
       .max(200)
       .nullable()
-      .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
+      .describe(
+        'Hosts that steps, model calls and the collector of trace_export may reach; an empty list allows none. null: every public host.',
+      ),
   ),
   server_labels: bound(
     'besides',
@@ -378,6 +418,7 @@ export const shownSettings = (set: Partial<CollectionSettings>): CollectionSetti
   webhook: set.webhook
     ? { url: null, url_variable: null, secret_variable: null, statuses: null, format: null, ...set.webhook }
     : null,
+  trace_export: set.trace_export ? { url: null, headers: null, contents: null, ...set.trace_export } : null,
   retention: set.retention
     ? { runs: null, bytes: null, keep_labels: null, labels: null, tasks: null, ...set.retention }
     : null,

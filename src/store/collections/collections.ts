@@ -21,6 +21,7 @@ import {
   text,
 } from '../database/table.ts'
 import { storageInfoSeal } from '../secrets/sealed-texts.ts'
+import { setCollectionExport } from '../trace-exports.ts'
 
 const collection = {
   id: bigint,
@@ -188,6 +189,7 @@ export const changeSettingsLayers = (
     if (!before) return undefined
     const layers = change(before)
     await writeSettings(queries, id, layers)
+    await setCollectionExport(queries, id, Boolean(boundSettings(layers).trace_export?.url))
     return layers
   })
 

@@ -51,6 +51,7 @@ const cases: Record<SettingName, Case> = {
   retention: { operator: { runs: 100 }, looser: [{ runs: 200 }, { keep_labels: ['x'] }] },
   quota: { operator: { runs: 1000 }, looser: [{ runs: 500 }, { runs: 2000 }] },
   webhook: { operator: { url: 'https://example.com/done' }, looser: [{ url: 'https://example.com/other' }] },
+  trace_export: { operator: { url: 'https://otlp.example.com' }, looser: [{ url: 'https://otlp.example.org' }] },
   allowed_hosts: {
     operator: ['api.example.com', '*.acme.dev', 'db.example.com:5432'],
     tighter: { set: ['api.example.com:443', 'one.acme.dev'], inForce: ['api.example.com:443', 'one.acme.dev'] },

@@ -30,6 +30,7 @@ const nothing = {
   retention: null,
   quota: null,
   webhook: null,
+  trace_export: null,
   allowed_hosts: null,
   server_labels: null,
   worker_labels: null,
@@ -67,6 +68,11 @@ test('all of them together are kept as they were given', async () => {
     webhook: {
       ...{ url: 'https://api.openai.com/done', url_variable: null, secret_variable: 'HOOK_SECRET' },
       ...{ statuses: ['failed' as const], format: 'text' as const },
+    },
+    trace_export: {
+      url: 'https://otlp.example.com/',
+      headers: { 'x-team': 'OTLP_TEAM', Authorization: 'OTLP_KEY' },
+      contents: true,
     },
     allowed_hosts: ['api.openai.com', '*.example.com:8443', '[::1]:8080', '127.0.0.1', 'localhost'],
     server_labels: null,
