@@ -100,7 +100,7 @@ export interface ModelWork {
   name: string
   inputs: string | null
   outputs: string | null
-  /** Tokens and cost of all calls of the step. */
+  /** Tokens and cost of all calls of the step; null: none that this span counts. */
   usage: string | null
   /** What the client of a recorded call sent; null for a step. */
   request: string | null
@@ -114,7 +114,7 @@ export const modelAttributes = (work: ModelWork, mostCharacters: number): { name
     ...membersOfText(work.inputs, requestNames),
   }
   const answer = membersOfText(work.outputs, answerNames)
-  const usage = parsedObject(work.usage ?? '{}') ?? {}
+  const usage = work.usage === null ? undefined : (parsedObject(work.usage) ?? {})
   const model = stringOf(asked.model) || stringOf(answer.model) || undefined
   const agent = operation === 'invoke_agent' ? stringOf(answer.agent) || work.name : undefined
   const finish = stringOf(answer.finish_reason)
@@ -133,7 +133,8 @@ export const modelAttributes = (work: ModelWork, mostCharacters: number): { name
       'gen_ai.request.max_tokens': tokens(asked.max_tokens),
       'gen_ai.response.model': stringOf(answer.model) || undefined,
       'gen_ai.response.finish_reasons': finish ? [finish] : undefined,
-      ...usageAttributes({ ...details, ...usage }, usage.cost_usd),
+      // Without usage its tokens are in other spans: those of its calls, or of the step that it was taken from.
+      ...(usage && usageAttributes({ ...details, ...usage }, usage.cost_usd)),
       ...(given.length > 0 && { 'gen_ai.input.messages': JSON.stringify(given).slice(0, mostCharacters) }),
       ...(isOpen &&
         answer.text !== undefined && { 'gen_ai.output.messages': answered(answer, finish, mostCharacters) }),
