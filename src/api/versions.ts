@@ -2,6 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import { memberSpans, withRaw } from '../lib/json/json-text.ts'
 import { timestamp } from '../lib/time.ts'
 import { authorOf, type Identity } from '../model/collections/identity.ts'
+import { tagPattern } from '../model/version-ref.ts'
 import type { Queries } from '../store/database/database.ts'
 import type { EntityRow } from '../store/entities/entities.ts'
 import { entityVersions } from '../store/entities/entity-versions.ts'
@@ -22,8 +23,6 @@ const missing = (message: string) => new AppError('not_found', message)
 /** Finds a version of a dataset or model. Throws the 400 or 404. */
 export const getEntityVersion = (queries: Queries, entity: EntityRow, ref: string): Promise<Version> =>
   getVersion(queries, entityVersions, entity, ref)
-
-const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
 /** Whether a version could be meant by an index or a hash: such a tag would hide it. */
 const isTaken = (tag: string) => /^\d+$/.test(tag) || /^[0-9a-f]{64}$/i.test(tag)

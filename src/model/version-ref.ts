@@ -27,6 +27,9 @@ export const splitTaskRef = (written: string): { task: string; ref: string | und
   return at < 0 ? { task: written, ref: undefined } : { task: written.slice(0, at), ref: written.slice(at + 1) }
 }
 
+/** Grammar of a tag. */
+export const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
 /** Body of the operations that set a tag. */
 export const setTagSchema = z.strictObject({ version: versionOrNewestSchema }).meta({ id: 'SetTag' })
 

@@ -60,6 +60,8 @@ export interface Versions {
   byHash: Find<string>
   /** Finds the version that the tag was set on, or else the newest one that was saved under it. */
   byTag: Find<string>
+  /** SQL: number of the version that has a tag, as `byTag` finds it; `id` and `tag` are expressions. */
+  seqOfTag(id: string, tag: string): string
   /** Sets a tag on a version; a tag that exists moves. */
   setTag(queries: Queries, id: number, set: SetTag): Promise<unknown>
   /** Removes a tag that was set; false when there was none. */
@@ -85,9 +87,10 @@ export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>)
     `select ${namesOf(facts, 'v')}, array_remove(array[v.${tag}], null) || array(select t.tag from ${noun}_tags t
          where t.${noun}_id = v.${noun}_id and t.seq = v.seq and t.tag is distinct from v.${tag} order by t.tag) as tags,
        ${of.content(whole)} where v.${noun}_id = $1`
-  const saved = `(select seq from ${noun}_versions
-    where ${noun}_id = $1 and left(${tag}, 200) = left($2, 200) and ${tag} = $2 order by seq desc limit 1)`
-  const set = `(select seq from ${noun}_tags where ${noun}_id = $1 and tag = $2)`
+  const seqOfTag = (id: string, named: string) =>
+    `coalesce((select t.seq from ${noun}_tags t where t.${noun}_id = ${id} and t.tag = ${named}),
+      (select o.seq from ${noun}_versions o where o.${noun}_id = ${id} and left(o.${tag}, 200) = left(${named}, 200)
+         and o.${tag} = ${named} order by o.seq desc limit 1))`
   const read = (row: object): Version => ({ ...(row as Version), ...of.read(row as Row<typeof facts & Of>) })
   const find = <By>(name: string, which: string) =>
     query(
@@ -107,7 +110,8 @@ export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>)
     ),
     at: find('at', 'v.seq = $2'),
     byHash: find('by_hash', 'v.content_hash = $2 order by v.seq desc limit 1'),
-    byTag: find('by_tag', `v.seq = coalesce(${set}, ${saved})`),
+    byTag: find('by_tag', `v.seq = ${seqOfTag('$1', '$2')}`),
+    seqOfTag,
     setTag: change(
       `set_${noun}_tag`,
       `insert into ${noun}_tags (${noun}_id, tag, seq, author) values ($1, $2, $3, $4)

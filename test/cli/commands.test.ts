@@ -151,6 +151,13 @@ describe('tasks as files', () => {
     expect(versions).toMatchObject({ total_versions: 3, versions: [{ index: 2 }] })
     const hash = versions.versions[0].content_hash
     expect((await ok('tasks', 'restore', 'acme/versions', hash)).code).toBe(0)
+    await ok('tasks', 'tag', 'acme/versions', 'stable', '--at', '1')
+    expect((await ok('tasks', 'history', 'acme/versions')).stdout).toMatch(/^~1 .* stable .*$/m)
+    const same = await ok('tasks', 'diff', 'acme/versions', '2', '~-1', '--json')
+    expect(same.json()).toMatchObject({ same: true, left: { index: 2 }, right: { index: 2 } })
+    const other = await shell.jetty(['tasks', 'diff', 'acme/versions', 'stable', '0'])
+    expect([other.code, other.stdout]).toEqual([1, expect.stringContaining('--- acme/versions@~1 (stable)')])
+    expect(other.stdout).toContain('-  "description": "Second"')
     const unknown = await wrong('tasks', 'restore', 'acme/versions', '~9')
     expect(unknown).toContain('Version index ~9 out of range')
     expect(unknown).toContain('jetty tasks history acme/versions')

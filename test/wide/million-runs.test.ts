@@ -91,7 +91,7 @@ const filters: { [Name in keyof RunFilter]: Partial<RunFilter>[] } = {
   topLevel: [{ topLevel: true }, { topLevel: true, statuses: ['completed'] }],
   triggers: [{ triggers: ['parent'] }, { triggers: ['api'] }, { triggers: ['routine', 'rerun'] }],
   authors: [{ authors: ['bench'] }, { authors: ['nobody'] }],
-  version: [{ version: '0'.repeat(64) }, { version: 0 }],
+  version: [{ version: { definition: '0'.repeat(64) } }, { version: { index: 0 } }, { version: { tag: 'production' } }],
   routineId: [{ routineId: 7 }, { routineId: 7, statuses: ['failed'] }],
   text: [{ text: 'needle' }, { text: 'nowhere' }],
   createdAfterMs: [{ createdAfterMs: Date.now() - 300 * day }],

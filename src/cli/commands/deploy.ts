@@ -53,13 +53,13 @@ const faultCount = (faults: readonly WorkflowFault[]): string => {
   return parts.filter((part) => !part.startsWith('0 ')).join(', ')
 }
 
-const fileMeaning = `The file is JSON or YAML: a workflow, or an object with the member workflow beside description, version,
+export const fileMeaning = `The file is JSON or YAML: a workflow, or an object with the member workflow beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`
 
 const faultMeaning = `Faults are listed with line and column: missing parameters, unknown outputs and child tasks,
 values that an activity refuses, misspelt names.`
 
-/** Tasks as files: `jetty tasks deploy`, `pull` and `diff`. */
+/** Tasks as files: `jetty tasks deploy`, `validate` and `pull`. */
 export const registerDeploy = (tasks: Command): void => {
   tasks
     .command('deploy <file> <collection/task>')
@@ -115,21 +115,6 @@ Examples:
       '\nExamples:\n  jetty tasks pull demo/hello hello.json\n  jetty tasks pull demo/hello | jq .steps',
     )
     .action(withSession<{ force?: boolean }, [string, string | undefined]>(pull))
-  tasks
-    .command('diff <file> <collection/task>')
-    .description('Show what deploying a file would change')
-    .addHelpText(
-      'after',
-      `
-${fileMeaning} Only fields that it names are compared.
-
-The exit codes are those of diff(1): 0 no difference · 1 differences · 2 or more an error.
-
-Examples:
-  jetty tasks diff hello.json demo/hello
-  jetty tasks diff hello.json demo/hello > /dev/null || echo "not deployed yet"`,
-    )
-    .action(withSession<object, [string, string]>(diff))
 }
 
 interface DeployOptions {
@@ -292,7 +277,8 @@ const send = async ({ call }: Session, place: TaskPlace, wanted: TaskMembers, is
   return (await call(isThere ? 'updateTask' : 'createTask', input)) as { warnings?: Warning[] }
 }
 
-const diff = async (session: Session, [file, given]: [string, string]): Promise<void> => {
+/** Shows what deploying a file would change. */
+export const diffFile = async (session: Session, file: string, given: string): Promise<void> => {
   const place = parseTask(given)
   const { fields } = await readTaskFile(file)
   const stored = (await session.call('getTask', { params: { ...place }, asText: true })) as string

@@ -77,7 +77,7 @@ const filters: Record<Exclude<keyof typeof collectionRunFilterFields, 'task'>, F
   },
   version: {
     flags: '--task-version <version>',
-    text: 'only runs with this version of the workflow: its number in the history, or its hash',
+    text: 'only runs with this version of the workflow: its number in the history, a tag, or its hash',
   },
   routine_id: { flags: '--routine <id>', text: 'only runs that this routine started', parse: positive },
   top_level: { flags: '--top-level', text: 'no runs that other runs or batches started' },

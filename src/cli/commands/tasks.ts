@@ -1,18 +1,22 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { memberText } from '../../lib/json/json-text.ts'
+import { prettyJson } from '../../lib/json/pretty-json.ts'
+import type { TaskVersion } from '../../model/workflows/task-version.ts'
 import { allPages } from '../all-pages.ts'
+import { exitCodes } from '../exit.ts'
 import { confirm } from '../input/ask.ts'
 import { positive } from '../input/inputs.ts'
-import { parseTask, placeText } from '../input/places.ts'
+import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
 import { bodyText, contentOf } from '../input/task-fields.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields, moment, safe, shownJson, table } from '../show/output.ts'
-import { registerDeploy } from './deploy.ts'
+import { paintDiff, textDiff } from '../show/text-diff.ts'
+import { diffFile, fileMeaning, registerDeploy } from './deploy.ts'
 
 const mostAtOnce = 100
 
-/** Versions of a task: `jetty tasks history`, `restore`, `tag` and `untag`. */
+/** Versions of a task: `jetty tasks history`, `diff`, `restore`, `tag` and `untag`. */
 const registerHistory = (tasks: Command): void => {
   tasks
     .command('history <collection/task>')
@@ -23,6 +27,27 @@ const registerHistory = (tasks: Command): void => {
       '\nExamples:\n  jetty tasks history demo/hello\n  jetty tasks history demo/hello -n 100 --json',
     )
     .action(withSession<{ limit: number }, [string]>(history))
+  tasks
+    .command('diff <file|collection/task> <collection/task|version> [other-version]')
+    .description('Show what deploying a file would change, or what differs between two versions')
+    .addHelpText(
+      'after',
+      `
+${fileMeaning} Only fields that it names are compared.
+A version is 12 or ~12, ~-1 (the newest), a tag, or a content hash.
+
+The exit codes are those of diff(1): 0 no difference · 1 differences · 2 or more an error.
+
+Examples:
+  jetty tasks diff hello.json demo/hello
+  jetty tasks diff hello.json demo/hello > /dev/null || echo "not deployed yet"
+  jetty tasks diff demo/hello production ~-1`,
+    )
+    .action(
+      withSession<object, [string, string, string | undefined]>((session, [first, second, third]) =>
+        third === undefined ? diffFile(session, first, second) : diffVersions(session, first, [second, third]),
+      ),
+    )
   tasks
     .command('restore <collection/task> <version>')
     .description('Restore an older version of a task as its newest')
@@ -56,6 +81,27 @@ Examples:
     .description('Remove a tag; its version stays')
     .addHelpText('after', '\nExamples:\n  jetty tasks untag demo/hello production')
     .action(withSession<object, [string, string]>(untag))
+}
+
+/** A version with its content as text, as it was stored. */
+const readVersion = async ({ call }: Session, params: TaskPlace, ref: string) => {
+  const text = (await call('getTaskVersion', { params: { ...params, ref }, asText: true })) as string
+  return { ...(JSON.parse(text) as TaskVersion), text: memberText(text, 'data') ?? '{}' }
+}
+
+const diffVersions = async (session: Session, place: string, [first, second]: [string, string]): Promise<void> => {
+  const { out } = session
+  const params = parseTask(place)
+  const left = await readVersion(session, params, first)
+  const right = await readVersion(session, params, second)
+  const named = ({ index, tags, text }: typeof left) => ({
+    name: `${placeText(params)}@~${index}${tags.length > 0 ? ` (${tags.join(', ')})` : ''}`,
+    text: `${prettyJson(text)}\n`,
+  })
+  const changes = await textDiff(named(left), named(right))
+  const shown = ({ text: _, ...version }: typeof left) => version
+  out.answer({ same: changes === '', left: shown(left), right: shown(right), diff: changes }, () => paintDiff(changes))
+  if (changes !== '') process.exitCode = exitCodes.failed
 }
 
 const tag = async (
@@ -100,13 +146,13 @@ const history = async ({ client, out }: Session, [given]: [string], options: { l
   if (left > 0) out.note(pc.dim(`${left} older versions; show more with -n.`))
 }
 
-const restore = async ({ call, client, out }: Session, [given, ref]: [string, string]): Promise<void> => {
+const restore = async (session: Session, [given, ref]: [string, string]): Promise<void> => {
+  const { call, client, out } = session
   const params = parseTask(given)
-  const found = (await call('getTaskVersion', { params: { ...params, ref }, asText: true })) as string
-  const { index } = JSON.parse(found) as { index: number }
+  const { index, text } = await readVersion(session, params, ref)
   const newest = async () => (await client.listTaskVersions({ params, query: { limit: 1 } })).versions[0]?.index
   const before = await newest()
-  const body = bodyText(contentOf(memberText(found, 'data') ?? '{}'))
+  const body = bodyText(contentOf(text))
   const { warnings = [] } = (await call('updateTask', { params: { ...params }, bodyText: body })) as {
     warnings?: string[]
   }

@@ -46,7 +46,7 @@ export const runTools = [
       trigger: z.array(z.enum(runTriggers)).optional().describe('What started the run.'),
       author: z.array(z.string()).optional().describe('Authors: admin or api-key:<name>.'),
       top_level: z.boolean().optional().describe('Leave out runs that other runs or batches started.'),
-      version: z.string().optional().describe('Version of the task: its index in the history, or its hash.'),
+      version: z.string().optional().describe('Version of the task: its index, a tag, or its hash.'),
       waiting_for: z
         .array(z.enum(outsideWaits))
         .optional()

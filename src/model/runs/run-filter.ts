@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { flagSchema } from '../flag.ts'
 import { momentSchema, textSchema } from '../names.ts'
+import { tagPattern } from '../version-ref.ts'
 import { type RunStatus, runStatuses } from '../workflows/workflow.ts'
 import { outsideWaits, runSorts, runTriggers } from './run-lists.ts'
 
@@ -24,13 +25,18 @@ export const runTriggerMeaning =
 export const runStatusesBut = (statuses: readonly RunStatus[], not: readonly RunStatus[]): RunStatus[] =>
   runStatuses.filter((one) => (statuses.length === 0 || statuses.includes(one)) && !not.includes(one))
 
-/** Index of a version in the history of a task, or the id of a workflow. */
-const versionFilterSchema = z.string().transform((text, context): number | string => {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  if (/^[0-9a-f]{64}$/.test(text)) return text
+/** A version of a task that runs execute: by its index, by a tag that it has now, or by the hash of its workflow. */
+export type VersionFilter = { index: number } | { tag: string } | { definition: string }
+
+/** Index of a version in the history of a task, the id of a workflow, or a tag. */
+const versionFilterSchema = z.string().transform((text, context): VersionFilter => {
+  const index = /^~?(\d{1,9})$/.exec(text)?.[1]
+  if (index !== undefined) return { index: Number(index) }
+  if (/^[0-9a-f]{64}$/.test(text)) return { definition: text }
+  if (tagPattern.test(text)) return { tag: text }
   context.addIssue({
     code: 'custom',
-    message: 'Expected the index of a version, such as 7, or the 64 hexadecimal digits of a `task_version`',
+    message: 'Expected the index of a version, such as 7, a tag, or the 64 hexadecimal digits of a `task_version`',
   })
   return z.NEVER
 })
@@ -82,7 +88,7 @@ export const runFilterFields = {
   version: versionFilterSchema
     .optional()
     .describe(
-      'Only runs with the workflow of this version: its index in the history of the task, or a `task_version`.',
+      'Only runs with the workflow of this version: its index in the history of the task, a tag that it has now, or a `task_version`.',
     ),
   routine_id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   q: textSchema

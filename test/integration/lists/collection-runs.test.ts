@@ -110,7 +110,7 @@ test('a run is found by the version that it executes, by index and by id', async
   const asked = all.find((run) => run.task === 't1')
   expect(ids((await list(`version=${asked.task_version}`)).runs)).toEqual([asked.trajectory_id])
   expect((await list(`version=1&task=t1`)).runs).toEqual([])
-  expect((await jetty.call('GET', '/api/v1/runs/acme?version=latest')).status).toBe(422)
+  expect((await jetty.call('GET', '/api/v1/runs/acme?version=-latest')).status).toBe(422)
 })
 
 test('the runs of a task are filtered in the same way, by cursor', async () => {

@@ -182,3 +182,24 @@ test('a step that names a version which is not there fails, and says which', asy
     expect.stringContaining(`Task '${task}': Version tag 'nope' not found`),
   ])
 })
+
+test('a list of runs has those of the version that a tag means now, also of a tag that the task was saved with', async () => {
+  const task = await taskOfThree()
+  await jetty.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: saying('four'), version: 'v4' })
+  await tag(task, 'production', '1')
+  const ids: string[] = []
+  for (const version of ['0', '1', '2', '3']) ids.push((await ended(task, version)).trajectory_id)
+  const listed = async (version: string) => {
+    const { status, body } = await jetty.call('GET', `/api/v1/runs/acme?task=${task}&version=${version}`)
+    return status === 200 ? body.runs.map((run: Body) => ids.indexOf(run.trajectory_id)) : [status, body.detail[0].msg]
+  }
+  expect([await listed('production'), await listed('v4'), await listed('~2'), await listed('3')]).toEqual([
+    [1],
+    [3],
+    [2],
+    [3],
+  ])
+  await tag(task, 'production', '0')
+  expect([await listed('production'), await listed('nope')]).toEqual([[0], []])
+  expect(await listed('-x')).toEqual([422, expect.stringContaining('Expected the index of a version')])
+})

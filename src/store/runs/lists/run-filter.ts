@@ -1,6 +1,7 @@
-import { runStatusesBut } from '../../../model/runs/run-filter.ts'
+import { runStatusesBut, type VersionFilter } from '../../../model/runs/run-filter.ts'
 import type { RunTrigger } from '../../../model/runs/run-lists.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
+import { taskVersions } from '../../tasks/task-versions.ts'
 import { initParamsText } from '../runs.ts'
 
 /** A label to match: a key with any value, or with one. */
@@ -25,8 +26,8 @@ export interface RunFilter {
   triggers: readonly RunTrigger[]
   /** The run's author must be one of these. */
   authors: readonly string[]
-  /** The run executes the workflow of this version: an index in the task's history, or the hash of a definition. */
-  version: number | string | undefined
+  /** The run executes the workflow of this version of its task. */
+  version: VersionFilter | undefined
   routineId: number | undefined
   /** Text that the id, the error or the JSON of init_params contains (case-insensitive). */
   text: string | undefined
@@ -96,10 +97,12 @@ export const checksOf = ({ put }: Parameters, filter: RunFilter): string[] => {
   ]
 }
 
-const definitionOf = (put: Parameters['put'], version: number | string): string =>
-  typeof version === 'string'
-    ? put(version, 'text')
-    : `(select v.definition from task_versions v where v.task_id = r.task_id and v.seq = ${put(version, 'int')})`
+const definitionOf = (put: Parameters['put'], version: VersionFilter): string => {
+  if ('definition' in version) return put(version.definition, 'text')
+  const seq =
+    'index' in version ? put(version.index, 'int') : taskVersions.seqOfTag('r.task_id', put(version.tag, 'text'))
+  return `(select v.definition from task_versions v where v.task_id = r.task_id and v.seq = ${seq})`
+}
 
 /** SQL condition: a row `r` of runs has a label. */
 export const hasLabel = (put: Parameters['put'], label: LabelMatch): string =>
