@@ -16,6 +16,7 @@ import type { StepTools } from '../model/runs/step-tools.ts'
 import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
 import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
+import type { Effects } from '../model/workflows/effects.ts'
 import type { ParameterFault, StepParameters } from '../model/workflows/step-parameters.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
@@ -330,6 +331,12 @@ export interface Activity {
   structuredOutput: string | undefined
   /** Whether outputs depend on parameters alone. Such an activity has no effects, and a replay executes it. */
   pure: boolean
+  /**
+   * What it does outside of the run: `reads`, or `writes` what a second execution would do twice, such as sending a mail or
+   * asking a person. Models and child runs do not count. A trial of another version executes no step that writes, see
+   * `withheldEffect`; the option `effects` of a step overrides it.
+   */
+  effects: Effects | ((parameters: Record<string, Json>) => Effects)
   /** Which output selects the next step: `branch` of a branch, `done` of a loop's counter. */
   steers: 'branch' | 'loop' | undefined
   /**
@@ -378,6 +385,7 @@ type Optional =
   | 'asks'
   | 'structuredOutput'
   | 'pure'
+  | 'effects'
   | 'steers'
   | 'carriesOut'
   | 'inSandbox'
@@ -423,6 +431,7 @@ export const activity = <
   asks: undefined,
   structuredOutput: undefined,
   pure: false,
+  effects: 'none',
   steers: undefined,
   carriesOut: undefined,
   inSandbox: false,

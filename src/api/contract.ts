@@ -11,6 +11,7 @@ import { entitiesContract } from './entities/contract.ts'
 import { estimatesContract } from './estimates/contract.ts'
 import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
+import { experimentsContract } from './experiments/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { gatewayContract, realtimeContract, routableModelsContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
@@ -47,6 +48,7 @@ export const contract = {
   ...runsContract,
   ...batchesContract,
   ...estimatesContract,
+  ...experimentsContract,
   ...evaluationsContract,
   ...collectionRunsContract,
   ...trajectoriesContract,

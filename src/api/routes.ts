@@ -12,6 +12,7 @@ import { entitiesRoutes } from './entities/routes.ts'
 import { estimatesRoutes } from './estimates/routes.ts'
 import { evaluationsRoutes } from './evaluations/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
+import { experimentsRoutes } from './experiments/routes.ts'
 import { filesRoutes } from './files/routes.ts'
 import { routableModelsRoutes } from './gateway/routes.ts'
 import { healthRoutes } from './health/routes.ts'
@@ -49,6 +50,7 @@ const resources = [
   batchesRoutes,
   estimatesRoutes,
   evaluationsRoutes,
+  experimentsRoutes,
   collectionRunsRoutes,
   trajectoriesRoutes,
   stepsRoutes,

@@ -6,6 +6,7 @@ import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gate
 import type { ApprovalRow, NewDecision } from '../model/runs/decision.ts'
 import type { StartLabel } from '../model/runs/label.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
+import type { Trial } from '../model/runs/trial.ts'
 import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 /**
@@ -26,6 +27,8 @@ export interface Engine {
   checkStart(request: RunRequest): Promise<AppError | undefined>
   /** Plans which recorded steps a rerun begins with. Throws a 422 that says why the run cannot be repeated. */
   planRerun(wanted: RerunOf): Promise<Carry | undefined>
+  /** Finds where another workflow would first take another way than a recorded run. Executes nothing. */
+  planTrial(wanted: TrialOf): Promise<PlannedTrial>
   /** Waits for the end of a run. Returns false when the signal fires first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
   /**
@@ -135,6 +138,8 @@ export interface RunRequest {
   params?: Record<string, unknown>
   /** `batch`: chats of its steps, and of those below it, wait for the batch interface of their provider. */
   economy?: Economy | undefined
+  /** Set where it tries another version on a recorded run. */
+  trial?: Trial | undefined
   /** The routine that starts it. */
   routineId?: number
   /** Receiver of the webhook at its end, and the secret that signs it. */
@@ -175,6 +180,21 @@ export interface RerunOf {
   /** Name of the step to begin with; undefined: the first one. */
   fromStep: string | undefined
   definitions: { source: string; target: string }
+}
+
+/** A recorded run, and what would be different now. Definitions are hashes of their texts. */
+export interface TrialOf {
+  source: Carry['source']
+  definitions: { source: string; target: string }
+  /** Names of the `init_params` that would have other values. */
+  parameters: readonly string[]
+}
+
+export interface PlannedTrial {
+  /** Name of the first step that differs; null: none of those that the run executed. */
+  step: string | null
+  /** Recorded results before that step; undefined: there are none. */
+  carry: Carry | undefined
 }
 
 /** Runs of one task that a caller is about to ask for, each with parameters of its own. */

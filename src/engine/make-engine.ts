@@ -91,6 +91,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     start: starts.start,
     checkStart: starts.checkStart,
     planRerun: starts.planRerun,
+    planTrial: starts.planTrial,
     settled: starts.settled,
     preflight: starts.preflight,
     mayAskModels: starts.mayAskModels,

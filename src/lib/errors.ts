@@ -208,6 +208,13 @@ export const errorCodes = {
     meaning: 'A replay reached a step for which the recording has no result, or only a result for other inputs.',
     remedy: 'Start a rerun to execute the step. The message names the step and the difference.',
   },
+  effect_withheld: {
+    status: 409,
+    retryable: false,
+    meaning: 'A trial of another version came to a step that writes, and has no recorded result for its inputs.',
+    remedy:
+      "Allow the step by name, declare `effects: 'none'` in its options if it may be repeated, or judge what came before it.",
+  },
   process_died: {
     status: 500,
     retryable: false,

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { findExpressionFaults, shapedText } from '../activities/shaping/shape.ts'
+import { experimentWork } from '../api/experiments/plan.ts'
 import { makeReadiness, type Readiness } from '../api/health/readiness.ts'
 import { healthRoutes } from '../api/health/routes.ts'
 import { type Metrics, makeMetrics } from '../api/metrics/metrics.ts'
@@ -8,6 +9,7 @@ import { makeReference } from '../api/reference.ts'
 import { rerunRequest } from '../api/runs/rerun-request.ts'
 import { makeSignInLink } from '../api/sessions/routes.ts'
 import { type BulkActionDeps, keepActing } from '../background/bulk-actions/bulk-actions.ts'
+import { keepTrying } from '../background/experiments/experiments.ts'
 import type { Expressions } from '../background/hooks/decide.ts'
 import { keepStarting } from '../background/hooks/hooks.ts'
 import { makeProviderBatches } from '../background/provider-batches/provider-batches.ts'
@@ -142,6 +144,7 @@ const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documen
     clock,
     log,
   })
+  const experiments = keepTrying({ database, engine, log, ...experimentWork({ database, engine }) })
   const expressions = makeExpressions(activitySettings(settings))
   const hooks = keepStarting({
     ...{ database, engine, sealer, expressions, clock, log },
@@ -150,10 +153,18 @@ const startBackgroundJobs = (core: ServerCore, documentOf: Trajectories['documen
   return {
     webhooks,
     bulkActions,
+    experiments,
     hooks,
     expressions,
     /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
-    stop: () => Promise.all([stopRoutines(), bulkActions.stop(), hooks.stop(), webhooks.stop(settings.drainSeconds)]),
+    stop: () =>
+      Promise.all([
+        stopRoutines(),
+        bulkActions.stop(),
+        experiments.stop(),
+        hooks.stop(),
+        webhooks.stop(settings.drainSeconds),
+      ]),
   }
 }
 

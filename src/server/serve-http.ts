@@ -165,7 +165,7 @@ const makeMcpLoader = () => {
 interface HttpDeps
   extends Pick<
     ApiDeps,
-    'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions' | 'hooks' | 'expressions'
+    'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions' | 'experiments' | 'hooks' | 'expressions'
   > {
   core: ServerCore
   trajectories: Trajectories

@@ -122,6 +122,21 @@ const sweepSome = query(
    returning 1`,
 )
 
+/** Makes an answer in one transaction. A repeated Idempotency-Key gets the first one. */
+export const answeredOnce = async <Answer>(
+  { database, sealer }: { database: Database; sealer: Sealer },
+  scope: string | undefined,
+  sent: unknown,
+  work: (queries: Queries) => Promise<Answer>,
+): Promise<Answer> => {
+  if (scope === undefined) return work(database)
+  const claim = { scope, fingerprint: fingerprintOf(sent) }
+  const answer = await database.transaction((queries) =>
+    answerOnce(queries, sealer, claim, async () => JSON.stringify(await work(queries))),
+  )
+  return JSON.parse(answer) as Answer
+}
+
 /** Deletes a bounded number of expired keys. The server calls it periodically. */
 export const sweepIdempotencyKeys = async (database: Database): Promise<void> => {
   for (let sweeps = 0; sweeps < mostSweeps; sweeps++) {

@@ -16,6 +16,7 @@ import { activity, FailedWith } from '../activity.ts'
 export const runbook = activity({
   name: 'runbook',
   category: 'agent',
+  effects: 'writes',
   lenient: true,
   description: 'Runs a runbook with a coding agent in a fresh sandbox; the server decides whether it succeeded.',
   parameters: runbookRequestSchema,

@@ -49,6 +49,7 @@ export const sleep = activity({
 export const waitForEvent = activity({
   name: eventActivity,
   category: 'control',
+  effects: 'writes', // a second wait would ask again for what came once
   structuredOutput: 'payload',
   alsoCalled: ['webhook', 'callback', 'wait_for_webhook', 'wait_for_signal', 'wait_for_callback', 'suspend'],
   description:
@@ -133,6 +134,7 @@ const longestMetadata = 16_384
 export const waitForApproval = activity({
   name: approvalActivity,
   category: 'control',
+  effects: 'writes', // a second wait would ask again for what came once
   description:
     'Waits until a person approves or rejects, over the API or with `jetty approve`. The wait survives restarts, uses no ' +
     'worker, and does not count towards the time limits of the step and the run.',

@@ -61,6 +61,7 @@ const itemOf = (data: Record<string, Json>, idColumn: string, at: number) => {
 export const registerDataset = activity({
   name: 'register_dataset',
   category: 'data',
+  effects: 'writes',
   description: 'Registers a dataset that the run has made: creates it or adds a version, with items and files.',
   parameters: z.object({
     ...productParameters,
@@ -133,6 +134,7 @@ export const registerDataset = activity({
 export const registerModel = activity({
   name: 'register_model',
   category: 'data',
+  effects: 'writes',
   description: 'Registers a model that the run has made: creates it, or adds a version to the one with its name.',
   parameters: z.object({
     ...productParameters,
@@ -174,6 +176,7 @@ const labelPart = z.string().min(1).max(200)
 export const labelRun = activity({
   name: 'label_run',
   category: 'data',
+  effects: 'writes',
   description: 'Sets a label of a run of the same collection; it replaces a label with the same key and author.',
   parameters: z.object({
     trajectory_id: z.string().min(1).describe('Trajectory id of the run.'),
@@ -220,6 +223,7 @@ const shownCharacters = 300
 export const webhookNotify = activity({
   name: 'webhook_notify',
   category: 'data',
+  effects: 'writes',
   lenient: true,
   description: 'Sends a JSON payload to a URL by POST.',
   parameters: z.object({

@@ -244,6 +244,7 @@ const nameFrom = (url: string, extension: string): string => {
 export const downloadImage = activity({
   name: 'download_image',
   category: 'files',
+  effects: 'reads',
   lenient: true,
   description: 'Downloads an image from a public URL and stores it, so that later steps can use its path.',
   parameters: z.object({

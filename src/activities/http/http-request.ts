@@ -331,6 +331,10 @@ const about = ({ status, headers, url }: OutgoingResponse, auth: Auth | undefine
   return { status_code: status, headers: shown, url: withoutCredential(url, auth) }
 }
 
+/** Whether a method changes nothing at the service (RFC 9110, 9.2.1). */
+const isReading = (method: unknown): boolean =>
+  ['GET', 'HEAD', 'OPTIONS'].includes(String(method ?? 'GET').toUpperCase())
+
 /** Sends an HTTP request, and reads its response or all pages of it. */
 export const httpRequest = activity({
   name: 'http_request',
@@ -347,6 +351,7 @@ export const httpRequest = activity({
   },
   nested: ['query', 'headers', 'auth', 'body', 'form', 'files', 'pagination'],
   secret: ['auth'],
+  effects: ({ method }) => (isReading(method) ? 'reads' : 'writes'),
   findFaults: requestFaults,
   alsoCalled: ['fetch', 'http', 'request', 'get', 'post', 'api', 'api_call', 'rest', 'http_get', 'http_post', 'curl'],
   gotchas: [

@@ -14,6 +14,7 @@ type Optional =
   | 'literal'
   | 'secret'
   | 'pure'
+  | 'effects'
   | 'timeoutSeconds'
   | 'idempotent'
 
@@ -63,6 +64,7 @@ const declareActivity = <
   literal: [],
   secret: [],
   pure: false,
+  effects: 'writes',
   timeoutSeconds: undefined,
   idempotent: true,
   ...definition,

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
+import type { Effects } from '../../model/workflows/effects.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 
 /** Categories of the catalogue that an activity of yours may be shown under. */
@@ -44,6 +45,8 @@ export interface OwnActivity<Context = WorkContext> {
   literal: string[]
   secret: string[]
   pure: boolean
+  /** What it does outside of the run: a trial of another version executes no step that `writes`. */
+  effects: Effects
   timeoutSeconds: number | undefined
   /** Whether the step may run again after its process or worker was lost in the middle. With false it fails then. */
   idempotent: boolean

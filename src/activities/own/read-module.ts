@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { messageOf } from '../../lib/errors.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
+import { effects } from '../../model/workflows/effects.ts'
 import { type OwnActivity, ownCategories } from './own-activity.ts'
 
 /** Keys of a step config that the engine reads itself. */
@@ -44,6 +45,7 @@ const ownActivitySchema = z.strictObject({
   literal: names,
   secret: names,
   pure: z.boolean().default(false),
+  effects: z.enum(effects).default('writes'),
   timeoutSeconds: z.number().positive().optional(),
   idempotent: z.boolean().default(true),
   run: z.custom<OwnActivity['run']>((value) => typeof value === 'function', 'expected a function'),

@@ -235,6 +235,7 @@ export const script = activity({
   literal: ['code', 'output_schema'],
   pathsInArrays: ['files'],
   inSandbox: true,
+  effects: 'writes',
   findFaults: ({ literal, has }) => [
     ...(has('code') === has('file') ? [{ parameter: has('code') ? 'file' : 'code', message: oneSource }] : []),
     ...packageFaults(literal),

@@ -293,6 +293,7 @@ export const sql = activity({
   literal: ['sql'],
   references: ['connection'],
   secret: ['connection'],
+  effects: ({ read_only: isReading }) => (isReading === false ? 'writes' : 'reads'),
   findFaults: sqlFaults,
   alsoCalled: ['postgres', 'postgresql', 'query', 'sql_query', 'execute_query', 'execute_sql', 'database', 'pg'],
   gotchas: [

@@ -23,6 +23,7 @@ export const workerActivity = (name: string): Activity =>
     parameters,
     outputs,
     takesAnyParameter: true,
+    effects: 'writes',
     example: { activity: name },
     async run({ runs_on: labels, extra = {} }, context) {
       const outputs = await context.workerJob({ activity: name, parameters: extra, labels })

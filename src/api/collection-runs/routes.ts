@@ -20,7 +20,7 @@ import {
 import { largestRunPage } from '../../model/runs/collection-run.ts'
 import { mostViews, type View, viewNameSchema, viewSchema } from '../../model/view.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
+import { answeredOnce } from '../../store/idempotency.ts'
 import {
   type BulkActionRow,
   createBulkAction,
@@ -124,21 +124,6 @@ const newAction = async (
   const made = await createBulkAction(queries, { ...row, ...who, id: newBulkId(), collection_id: collection.id })
   if (!made) throw tooMany()
   return made
-}
-
-/** Makes an action in one transaction. A repeated Idempotency-Key gets the first answer. */
-const answeredOnce = async (
-  { database, sealer }: { database: Database; sealer: Sealer },
-  scope: string | undefined,
-  sent: unknown,
-  work: (queries: Queries) => Promise<BulkAction>,
-): Promise<BulkAction> => {
-  if (scope === undefined) return work(database)
-  const claim = { scope, fingerprint: fingerprintOf(sent) }
-  const answer = await database.transaction((queries) =>
-    answerOnce(queries, sealer, claim, async () => JSON.stringify(await work(queries))),
-  )
-  return JSON.parse(answer) as BulkAction
 }
 
 /** Converts an action for a list. */

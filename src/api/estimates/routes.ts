@@ -37,13 +37,13 @@ interface Part {
 }
 
 /** Runs of the present workflow, or of any where there are too few of it. */
-const comparable = (all: RecordedRun[]): RecordedRun[] => {
+export const comparable = (all: RecordedRun[]): RecordedRun[] => {
   const same = all.filter((run) => run.same)
   return same.length >= Math.min(enoughOfSame, all.length) ? same : all
 }
 
 /** What a judge's judgements took in the newest evaluation of the task that has a judge of the same name and model. */
-const judgementsOf = async (
+export const judgementsOf = async (
   database: Queries,
   collectionId: number,
   task: FoundTask,

@@ -269,6 +269,7 @@ export const childRun = (
       ...(kind.placement !== null && { runs_on: kind.placement }),
       ...(trace !== undefined && { trace_context: trace }),
       ...(run.economy !== null && { economy: run.economy }),
+      ...(run.trial !== null && { trial: JSON.stringify({ ...run.trial, of: null }) }),
     },
     createdMs: now(),
   }

@@ -33,6 +33,7 @@ const extraColumns = {
   runs_on: 'text',
   trace_context: 'text',
   economy: 'text',
+  trial: 'text',
   parent_id: 'text',
   parent_seq: 'int',
   child_index: 'int',

@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCodes, isErrorCode } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { type Economy, economies } from '../../model/workflows/economy.ts'
+import { type Effects, effects } from '../../model/workflows/effects.ts'
 import { question } from './finding.ts'
 import type { Notes } from './source.ts'
 
@@ -29,6 +30,8 @@ export interface StepOptions {
   economy: Economy | undefined
   /** Seconds after which a call that no batch has answered is sent at once. */
   maxWaitSeconds: number | undefined
+  /** What the step does outside of the run; undefined: as its activity declares. */
+  effects: Effects | undefined
 }
 
 const plainOptions: StepOptions = {
@@ -38,9 +41,10 @@ const plainOptions: StepOptions = {
   cache: false,
   economy: undefined,
   maxWaitSeconds: undefined,
+  effects: undefined,
 }
 
-const keys = ['retry', 'timeout_sec', 'continue_on_error', 'cache', 'economy', 'max_wait_sec']
+const keys = ['retry', 'timeout_sec', 'continue_on_error', 'cache', 'economy', 'max_wait_sec', 'effects']
 const retryKeys = ['max_attempts', 'backoff', 'retry_on']
 const backoffKeys = ['initial_sec', 'factor', 'max_sec']
 
@@ -66,6 +70,7 @@ export const compileOptions = (written: unknown, limits: { stepAttempts: number 
     cache: read.flag('cache'),
     economy: read.word('economy', economies),
     maxWaitSeconds: read.number('max_wait_sec', 1, longestTimeoutSeconds),
+    effects: read.word('effects', effects),
   }
 }
 

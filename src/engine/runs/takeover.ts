@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { now, pause } from '../../lib/time.ts'
+import { parseTrial } from '../../model/runs/trial.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { bigint, int, orNull, query, type Row, smallint, text, textOf } from '../../store/database/table.ts'
@@ -61,6 +62,7 @@ const openRun = {
   replay_of: orNull(text),
   trace_context: orNull(text),
   economy: orNull(text),
+  trial: orNull(text),
   refusal: orNull(text),
   deaths: int,
   ...lastRecord,
@@ -97,6 +99,7 @@ const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
     replayOf: open.replay_of,
     trace: open.trace_context,
     economy: open.economy,
+    trial: parseTrial(open.trial),
     refusal: open.refusal === null ? null : refusalSentence(open.refusal),
     pending: open.status === 'pending',
     ...(await positionOf(deps, program, open)),
@@ -289,7 +292,7 @@ const loadStatement = `
     coalesce((select payer from collections c where c.id = r.collection_id), r.collection_id) payer, r.task_id, r.name, r.definition, r.author,
     case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end init_params,
     coalesce(octet_length(r.init_params), 0) init_params_bytes,
-    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.trace_context, r.economy, r.refusal, r.deaths,
+    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.trace_context, r.economy, r.trial, r.refusal, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
     select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true

@@ -28,7 +28,8 @@ const loc = ['body', 'from_step']
 const stepOf = (program: Program, recorded: string): ProgramStep | undefined =>
   program.steps[indexOfRecorded(program, recorded)]
 
-const stepsToCarry = query(
+/** The recorded steps of a run in order; outputs only of those that steer it. */
+export const stepsToCarry = query(
   'steps_to_carry',
   {
     name: text,

@@ -301,13 +301,13 @@ const placementFor = async (
 /** Rarely used columns; null when all are empty. */
 const extrasOf = (
   { sealWebhook }: Starter,
-  { params, routineId, webhook, rerun, trace, economy }: RunRequest,
+  { params, routineId, webhook, rerun, trace, economy, trial }: RunRequest,
   key: string,
   scrub: Scrubber,
   { refusal, runsOn }: { refusal: string | undefined; runsOn: string | null },
 ): RunExtras | null => {
   const isPlain = !params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal
-  if (isPlain && !runsOn && !trace && !economy) return null
+  if (isPlain && !runsOn && !trace && !economy && !trial) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // A URL that contains a secret of the environment is sealed, and shown without it.
   const hidden: SealedWebhook | undefined = webhook && {
@@ -323,6 +323,7 @@ const extrasOf = (
     ...(runsOn !== null && { runs_on: runsOn }),
     ...(trace !== undefined && { trace_context: trace }),
     ...(economy !== undefined && { economy }),
+    ...(trial !== undefined && { trial: JSON.stringify(trial) }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden &&

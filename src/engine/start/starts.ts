@@ -32,6 +32,7 @@ import { checkRunbooks } from './check-runbooks.ts'
 import { checkWorkflow } from './check-workflow.ts'
 import { planRerun } from './rerun.ts'
 import { type CheckDeps, checkStart, type Starter, startRun } from './start.ts'
+import { planTrial } from './trial.ts'
 
 type Pinned = Readonly<Record<string, Record<string, unknown>>>
 
@@ -347,6 +348,7 @@ export interface Starts
     | 'start'
     | 'checkStart'
     | 'planRerun'
+    | 'planTrial'
     | 'settled'
     | 'preflight'
     | 'mayAskModels'
@@ -380,6 +382,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     },
     checkStart: (request) => watch.whileUp(() => checkStart(deps, request)),
     planRerun: (wanted) => watch.whileUp(() => planRerun(requestDatabase, programs, wanted)),
+    planTrial: (wanted) => watch.whileUp(() => planTrial(requestDatabase, programs, wanted)),
     settled: async () => void (await Promise.allSettled(underWay)),
     preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
     mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),

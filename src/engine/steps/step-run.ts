@@ -1,3 +1,4 @@
+import type { Trial } from '../../model/runs/trial.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { ReadableRun } from '../journal/read-runs.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
@@ -22,6 +23,8 @@ export interface StepRun extends Readonly<RunUnderLease> {
   readonly trace: string | null
   /** `batch`: chats of its steps wait for the batch interface of their provider, unless a step says otherwise. */
   readonly economy: string | null
+  /** Set where the run tries another version: steps that write take recorded results. */
+  readonly trial: Trial | null
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
   /** The decisions of branches and loops, or in parallel execution the steps that have ended. */

@@ -48,6 +48,7 @@ import { type StepSide, taskVersionMessage, warningEvent } from './step-side.ts'
 import { makeStorageWait } from './storage-wait.ts'
 import { openStepCalls } from './tools/step-calls.ts'
 import { makeStepTools } from './tools/step-tools.ts'
+import { isWithheld, takeRecordedEffect } from './trial-step.ts'
 
 /** A pause of at least this length releases the slot, and is recorded; a shorter one is not worth it. */
 const restFromMs = 1_000
@@ -293,7 +294,8 @@ const failureOf = async (
   const outputs = made === undefined ? null : await outputsBeside(work, made)
   const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
   if (isCancelled) return { status: 'cancelled', outputs, error }
-  const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
+  const endsRun = error.code === 'replay_diverged' || error.code === 'effect_withheld'
+  const mayGoOn = !(error instanceof RunOutOfTime) && !endsRun
   const goesOn = place.step.options.continueOnError && mayGoOn
   if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
   return { status: 'failed', outputs, error, goesOn }
@@ -364,9 +366,11 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   const shown = typeof kept === 'string' ? kept : await kept
   const taken = recording
     ? await takeRecorded(work, recording, shown)
-    : place.step.options.cache
-      ? await reuseResult(work, shown)
-      : undefined
+    : isWithheld(run, place, resolved.parameters)
+      ? await takeRecordedEffect(work, shown)
+      : place.step.options.cache
+        ? await reuseResult(work, shown)
+        : undefined
   if (taken) return taken
   if (run.deaths >= suspectedFrom) await startRow.write()
   else startRow.writeSoon()
@@ -440,7 +444,7 @@ const placeInputs = (work: StepAtWork, shown: string, bytes: number): string | P
   const noted = (inputs: Placed): string => {
     row.inputs = inputs.text
     row.inputsPayload = inputs.payload
-    if (run.replayOf !== null || place.step.options.cache) return shown
+    if (run.replayOf !== null || run.trial !== null || place.step.options.cache) return shown
     memory.giveBack(bytes)
     return ''
   }

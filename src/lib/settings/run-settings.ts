@@ -114,6 +114,13 @@ export const runSettings = {
     example: '1GiB',
     schema: byteCount(),
   }),
+  maxExperimentRuns: setting({
+    variable: 'JETTY_MAX_EXPERIMENT_RUNS',
+    description: 'Maximum number of recorded runs of one experiment.',
+    default: '1000',
+    example: '5000',
+    schema: wholeNumber(1, 100_000),
+  }),
   maxFanOut: setting({
     variable: 'JETTY_MAX_FANOUT',
     description: 'Maximum number of runs that a step, a batch or an evaluation may start.',

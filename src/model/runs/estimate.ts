@@ -29,7 +29,7 @@ export const estimateRequestSchema = z
   })
   .meta({ id: 'EstimateRequest' })
 
-const expectedSchema = z
+export const expectedSchema = z
   .object({
     expected: z.number(),
     low: z.number().nullable().describe('Null, as `high`, where only one run is recorded.'),

@@ -17,6 +17,8 @@ export interface RunExtras {
   trace_context?: string
   /** `batch`: chats of its steps wait for the batch interface of their provider. */
   economy?: string
+  /** JSON text of a `Trial`. */
+  trial?: string
   parent_id?: string
   parent_seq?: number
   child_index?: number

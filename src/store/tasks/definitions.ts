@@ -21,7 +21,10 @@ export const keepDefinition = change(
   ({ hash, workflow }: { hash: string; workflow: string }) => [hash, workflow],
 )
 
-const users = ['tasks.definition', 'task_versions.definition', 'runs.definition', 'runs.shown_definition']
+const users = [
+  ...['tasks.definition', 'task_versions.definition', 'runs.definition', 'runs.shown_definition'],
+  'experiments.definition',
+]
 
 /** SQL condition with `limit 1` lookups: whatever the statistics say, the planner then uses the index each time. */
 const isUnused = users

@@ -1,0 +1,357 @@
+import type { ExperimentsDeps, OutputsCompared } from '../../background/experiments/experiments.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
+import { parsePath, readPath } from '../../engine/program/paths.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isObject, parsedJson } from '../../lib/json/json-object.ts'
+import { canonicalJson } from '../../lib/json/json-text.ts'
+import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
+import { judgementTask } from '../../model/runs/evaluation.ts'
+import type { ExperimentPlan, ExperimentRequest } from '../../model/runs/experiment.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import { chooseRunsAfter, runKeyOf } from '../../store/runs/collection-runs.ts'
+import { type ExperimentRow, judgedOutputs, type NewExperimentItem, restOfRun } from '../../store/runs/experiments.ts'
+import type { RunCursor } from '../../store/runs/lists/run-order.ts'
+import { uncounted, withInitParams } from '../../store/runs/payloads.ts'
+import { definitionText, findRunByKey, type RunRow } from '../../store/runs/runs.ts'
+import { keepDefinition } from '../../store/tasks/definitions.ts'
+import { definitionHash, findHomeOfTask, taskForRecords } from '../../store/tasks/tasks.ts'
+import { collectionFilter } from '../collection-runs/filter.ts'
+import { forecast } from '../estimates/forecast.ts'
+import { comparable, judgementsOf } from '../estimates/routes.ts'
+import { judgementWorkflow, judgeParams, verdictSeq } from '../evaluations/workflows.ts'
+import { taskAt } from '../runs/task-at.ts'
+
+interface PlanDeps {
+  database: Database
+  engine: Pick<Engine, 'planTrial' | 'preflight' | 'problems'>
+  settings: { maxExperimentRuns: number }
+}
+
+export interface Candidate {
+  version: string | null
+  index: number | null
+  models: Record<string, string>
+  init_params: Record<string, unknown>
+  /** Hash of its workflow. */
+  definition: string
+  workflow: Workflow
+}
+
+/** Replaces models where a step names one as a text. */
+const withModels = (workflow: Workflow, models: Readonly<Record<string, string>>): Workflow => {
+  const replaced = (config: unknown): unknown => {
+    if (!isObject(config)) return config
+    const { model } = config
+    const other = typeof model === 'string' && Object.hasOwn(models, model) ? models[model] : undefined
+    return other === undefined ? config : { ...config, model: other }
+  }
+  const configs = Object.entries(workflow.step_configs ?? {}).map(([name, config]) => [name, replaced(config)])
+  return { ...workflow, step_configs: Object.fromEntries(configs) }
+}
+
+/** The workflow that an experiment tries, stored as a definition. Throws the 400, 404 or 422. */
+export const candidateOf = async (
+  { database, engine }: PlanDeps,
+  collection: FoundCollection,
+  task: FoundTask,
+  { version, workflow, models = {}, init_params }: ExperimentRequest,
+): Promise<Candidate> => {
+  const at = version === undefined ? undefined : await taskAt(database, collection, task, version)
+  const text = await definitionText(database, at?.task.definition ?? task.definition)
+  const written = (workflow ?? JSON.parse(text)) as Workflow
+  const tried = Object.keys(models).length > 0 ? withModels(written, models) : written
+  const [problem] = await engine.problems(tried)
+  const field = workflow === undefined ? 'version' : 'workflow'
+  if (problem !== undefined) throw invalidField(['body', field], `The candidate cannot be run: ${problem}`)
+  const triedText = tried === written && workflow === undefined ? text : JSON.stringify(tried)
+  const definition = definitionHash(triedText)
+  await keepDefinition(database, { hash: definition, workflow: triedText })
+  const index = at?.version.index ?? null
+  return { version: version ?? null, index, models, init_params, definition, workflow: tried }
+}
+
+/** Tells whether a run is itself the repetition of another one: an experiment takes what really happened. */
+const isRepetition = ({ params, replay_of }: Pick<RunRow, 'params'> & { replay_of?: unknown }): boolean => {
+  if (replay_of) return true
+  const given = params === null ? undefined : parsedJson(params)
+  return isObject(given) && (given.replay !== undefined || given.experiment !== undefined)
+}
+
+const pageOfRuns = 200
+
+/** The recorded runs of the task that a request names, newest first. */
+const baseRuns = async (
+  { database, settings }: PlanDeps,
+  collection: FoundCollection,
+  task: FoundTask,
+  { runs: { last, trajectory_ids: ids, ...filter } }: ExperimentRequest,
+): Promise<RunRow[]> => {
+  const count = ids?.length ?? last
+  if (count > settings.maxExperimentRuns) {
+    throw invalidField(
+      ['body', 'runs', ids ? 'trajectory_ids' : 'last'],
+      `An experiment takes at most ${settings.maxExperimentRuns} runs, and there are ${count}: take fewer, or raise JETTY_MAX_EXPERIMENT_RUNS`,
+    )
+  }
+  if (ids) return namedRuns(database, collection, task, ids)
+  const wanted = await collectionFilter(database, collection, {
+    ...filter,
+    task: [task.name],
+    task_not: [],
+    waiting_for: [],
+  })
+  const found: RunRow[] = []
+  for (let after: RunCursor | undefined; found.length < last; ) {
+    const page = await chooseRunsAfter(database, collection.id, wanted, { limit: pageOfRuns, after })
+    for (const { id } of page.runs) {
+      const row = await findRunByKey(database, id)
+      if (row && row.ended_at !== null && !isRepetition(row) && found.length < last) found.push(row)
+    }
+    if (!page.next) break
+    after = page.next
+  }
+  return found
+}
+
+const namedRuns = async (
+  database: Queries,
+  collection: FoundCollection,
+  task: FoundTask,
+  ids: readonly string[],
+): Promise<RunRow[]> =>
+  Promise.all(
+    [...new Set(ids)].map(async (trajectoryId, at) => {
+      const key = await runKeyOf(database, { collectionId: collection.id, trajectoryId })
+      const row = key === undefined ? undefined : await findRunByKey(database, key)
+      const loc = ['body', 'runs', 'trajectory_ids', at]
+      if (!row || row.task_id !== task.id)
+        throw invalidField(loc, `There is no run '${trajectoryId}' of '${task.name}'`)
+      if (row.ended_at === null) throw invalidField(loc, `Run '${trajectoryId}' has not ended`)
+      return row
+    }),
+  )
+
+const defaultsIn = (text: string): Record<string, unknown> => {
+  const { init_params: given } = JSON.parse(text) as Workflow
+  return isObject(given) ? given : {}
+}
+
+const isSame = (left: unknown, right: unknown): boolean =>
+  left === right || (left !== undefined && right !== undefined && canonicalJson(left) === canonicalJson(right))
+
+/** Parameters that a recorded run would have with the candidate, and the names of those that differ. */
+const parametersOf = async (
+  queries: Queries,
+  run: RunRow,
+  { definition, init_params: given }: Pick<Candidate, 'definition' | 'init_params'>,
+): Promise<{ initParams: Record<string, unknown>; changed: string[] }> => {
+  const [before, after] = [await definitionText(queries, run.version), await definitionText(queries, definition)]
+  const { init_params: text } = await withInitParams(queries, run, uncounted)
+  const recorded = JSON.parse(text) as Record<string, unknown>
+  const [former, present] = [defaultsIn(before), defaultsIn(after)]
+  // A parameter that was left out has the default of the candidate.
+  const moved = Object.keys(present).filter((name) => isSame(recorded[name], former[name]))
+  const initParams = { ...recorded, ...Object.fromEntries(moved.map((name) => [name, present[name]])), ...given }
+  const changed = Object.keys(initParams).filter((name) => !isSame(initParams[name], recorded[name]))
+  return { initParams, changed }
+}
+
+/** Finds what a candidate would execute of a recorded run. */
+const trialPlan = async (
+  { database, engine }: Pick<PlanDeps, 'database' | 'engine'>,
+  run: RunRow,
+  candidate: Pick<Candidate, 'definition' | 'init_params'>,
+) => {
+  const { initParams, changed } = await parametersOf(database, run, candidate)
+  const source = { key: run.id, trajectoryId: run.trajectory_id, name: run.name }
+  const definitions = { source: run.version, target: candidate.definition }
+  return { initParams, ...(await engine.planTrial({ source, definitions, parameters: changed })) }
+}
+
+const modelsIn = ({ step_configs: configs }: Workflow): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(configs ?? {}).map(([name, config]) => [name, isObject(config) ? config.model : undefined]),
+  )
+
+/** Whether a step asks another model than it did: what it cost then says nothing. */
+const asksOthers = (before: Workflow, { workflow }: Candidate): boolean => {
+  const [then, now] = [modelsIn(before), modelsIn(workflow)]
+  return Object.entries(now).some(([name, model]) => then[name] !== undefined && !isSame(then[name], model))
+}
+
+const cannotBeTried = ({ ingested }: RunRow): string | null =>
+  ingested ? 'It was executed elsewhere, so there is nothing to execute' : null
+
+const rounded = (value: number): number => Number(value.toPrecision(6))
+
+/** Plans an experiment: what each run would execute, and what that would cost. Executes nothing. */
+export const planExperiment = async (
+  deps: PlanDeps,
+  collection: FoundCollection,
+  task: FoundTask,
+  request: ExperimentRequest,
+): Promise<{ candidate: Candidate; plan: ExperimentPlan; items: NewExperimentItem[] }> => {
+  const { database, engine } = deps
+  const candidate = await candidateOf(deps, collection, task, request)
+  const runs = await baseRuns(deps, collection, task, request)
+  if (runs.length === 0) {
+    throw invalidField(['body', 'runs'], `No ended run of '${task.name}' fits: run it first, or widen the filter`)
+  }
+  const { definition } = candidate
+  await engine.preflight({
+    collection: { ...collection, environmentId: task.environment_id },
+    task: { ...task, definition },
+    ...{ runs: [], secrets: {}, unservable: 'record' },
+  })
+  const items: NewExperimentItem[] = []
+  const firstSteps = new Map<string, number>()
+  let [unknownCalls, isOther] = [0, false]
+  for (const [n, run] of runs.entries()) {
+    const base = { n, base_key: run.id, base_id: run.trajectory_id }
+    const reason = cannotBeTried(run)
+    if (reason !== null) {
+      items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'cannot', reason })
+      continue
+    }
+    const { step, carry } = await trialPlan(deps, run, candidate)
+    if (step === null) {
+      items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'untouched', reason: null })
+      continue
+    }
+    const rest = await restOfRun(database, run.id, carry?.steps.map(({ seq }) => seq) ?? [])
+    unknownCalls += rest.unknown
+    isOther ||= asksOthers(JSON.parse(await definitionText(database, run.version)) as Workflow, candidate)
+    firstSteps.set(step, (firstSteps.get(step) ?? 0) + 1)
+    items.push({ ...base, from_step: step, rest_usd: rest.usd, state: 'waiting', outcome: null, reason: null })
+  }
+  const cost = await costOf(deps, collection, task, request, items, { unknownCalls, isOther })
+  const count = (outcome: string) => items.filter((item) => item.outcome === outcome).length
+  const plan: ExperimentPlan = {
+    ...{ runs: items.length, untouched: count('untouched'), cannot: count('cannot') },
+    changed: items.filter(({ state }) => state === 'waiting').length,
+    first_steps: Object.fromEntries(firstSteps),
+    ...cost,
+  }
+  return { candidate, plan, items }
+}
+
+/** What the changed runs and their judgements would cost, from what the recorded ones paid. */
+const costOf = async (
+  { database }: PlanDeps,
+  collection: FoundCollection,
+  task: FoundTask,
+  { judges = [] }: ExperimentRequest,
+  items: readonly NewExperimentItem[],
+  { unknownCalls, isOther }: { unknownCalls: number; isOther: boolean },
+): Promise<Pick<ExperimentPlan, 'cost_usd' | 'reason'>> => {
+  const samples = items.filter(({ state }) => state === 'waiting').map(({ rest_usd: usd }) => ({ usd, seconds: 0 }))
+  const count = samples.length
+  if (count === 0) return { cost_usd: { expected: 0, low: 0, high: 0 }, reason: null }
+  const unknown = (reason: string) => ({ cost_usd: null, reason })
+  if (isOther) return unknown('The candidate asks other models, of whose cost the recorded runs say nothing')
+  if (unknownCalls > 0) return unknown(`The price of ${unknownCalls} recorded model calls is unknown`)
+  const judged = await judgementsOf(database, collection.id, task, judges)
+  const missing = judges.find((_, at) => (judged[at]?.length ?? 0) === 0)
+  if (missing) {
+    return unknown(
+      `Nothing is recorded of judge '${missing.name}' with the model ${missing.model}: evaluate a few items first`,
+    )
+  }
+  const parts = [{ samples, count }, ...judged.map((recorded) => ({ samples: comparable(recorded), count: 2 * count }))]
+  const { usd } = forecast(parts, 1)
+  const [low, high] = [usd.low, usd.high].map((value) => (value === null ? null : rounded(value)))
+  return { cost_usd: { expected: rounded(usd.expected), low: low ?? null, high: high ?? null }, reason: null }
+}
+
+/** A judgement that sets no label: the recorded runs stay as they are. */
+const verdictWorkflow: Workflow = {
+  ...judgementWorkflow,
+  steps: judgementWorkflow.steps?.filter((step) => step !== 'label') ?? [],
+}
+const verdictText = JSON.stringify(verdictWorkflow)
+
+/** What is judged of the outputs of a step, as `judge_material` reads it: the text, if there is one. */
+const judgedIn = (outputs: string, path: string | null): unknown => {
+  const value: unknown = JSON.parse(outputs)
+  const parsed = path === null ? undefined : parsePath(path)
+  const [, ...segments] = parsed?.segments ?? []
+  const read = parsed ? readPath(value, segments) : undefined
+  const found = read ? (read.found ? read.value : undefined) : value
+  return isObject(found) && typeof found.text === 'string' && found.text !== '' ? found.text : found
+}
+
+const compareOutputs = async (
+  queries: Queries,
+  { output_path: path }: ExperimentRow,
+  { base, candidate }: { base: string; candidate: string },
+  isCut: boolean,
+): Promise<OutputsCompared> => {
+  const parsed = path === null ? undefined : parsePath(path)
+  const [first] = parsed?.segments ?? []
+  if (first?.kind === 'name' && first.name !== 'outputs') return { outcome: 'differs', path: null } // its inputs are judged
+  const step = parsed?.root ?? null
+  const rows = await judgedOutputs(queries, [base, candidate], step)
+  const after = rows.find(({ run_id }) => run_id === candidate)
+  const isAtCut = isCut && path === null && after !== undefined
+  const same = isAtCut ? await judgedOutputs(queries, [base], after.name) : rows
+  const before = same.find(({ run_id }) => run_id === base)
+  if (!before || !after) return { outcome: 'nothing', path: null }
+  const [left, right] = [judgedIn(before.outputs, path), judgedIn(after.outputs, path)]
+  const judgedPath = isAtCut ? `${after.name}.outputs` : null
+  return { outcome: isSame(left, right) ? 'same' : 'differs', path: judgedPath }
+}
+
+/** What carries experiments on needs of the API: the requests of its runs, and how outputs compare. */
+export const experimentWork = (
+  deps: Pick<PlanDeps, 'database'> & { engine: Pick<Engine, 'planTrial'> },
+): Pick<ExperimentsDeps, 'trialOf' | 'judgementOf' | 'compare' | 'verdictIn' | 'verdictSeq'> => {
+  const { database } = deps
+  const homeOf = async (taskId: number) => {
+    const home = await findHomeOfTask(database, taskId)
+    if (home) return home
+    throw new AppError('not_found', 'The task was deleted')
+  }
+  return {
+    verdictSeq,
+    verdictIn: (outputs) => {
+      const { judgment } = JSON.parse(outputs) as { judgment?: unknown }
+      return judgment === null || judgment === undefined ? null : String(judgment)
+    },
+    compare: (experiment, keys, isCut) => compareOutputs(database, experiment, keys, isCut),
+    async trialOf(experiment, item): Promise<RunRequest> {
+      const { collection, task } = await homeOf(experiment.task_id)
+      const run = await findRunByKey(database, item.base_key)
+      if (!run) throw new AppError('not_found', 'The recorded run was deleted')
+      const { definition, author } = experiment
+      const given = JSON.parse(experiment.init_params) as Record<string, unknown>
+      const { initParams, step, carry } = await trialPlan(deps as PlanDeps, run, { definition, init_params: given })
+      const from = step === null ? {} : { from_step: step }
+      return {
+        collection: { ...collection, environmentId: task.environment_id },
+        task: { ...task, definition },
+        ...{ initParams, secrets: {}, files: [], author },
+        params: {
+          rerun: { of: run.trajectory_id, task: run.name, version: 'candidate', ...from },
+          experiment: { experiment_id: experiment.id, n: item.n },
+        },
+        trial: { of: run.id, allow: JSON.parse(experiment.allow) as string[] },
+        rerun: carry ? { carry } : {},
+      }
+    },
+    async judgementOf(experiment, { judge, trajectoryId, path }): Promise<RunRequest> {
+      const { collection, task: home } = await homeOf(experiment.task_id)
+      const description = 'Judgements of evaluations, recorded by the server'
+      const at = { collectionId: collection.id, name: judgementTask, workflow: verdictText, description }
+      const task = await taskForRecords(database, at)
+      if (!task) throw new AppError('not_found', 'The collection was deleted')
+      return {
+        collection: { ...collection, environmentId: home.environment_id },
+        task: { ...task, definition: definitionHash(verdictText) },
+        initParams: { ...judgeParams(judge, path), trajectory_id: trajectoryId },
+        ...{ secrets: {}, files: [], author: experiment.author },
+        params: { experiment: { experiment_id: experiment.id, judge: judge.name, of: trajectoryId } },
+      }
+    },
+  }
+}

@@ -1,0 +1,155 @@
+import type { Judge } from '../../model/runs/evaluation.ts'
+import type { ExperimentItem, ExperimentJudge, ExperimentOutcome } from '../../model/runs/experiment.ts'
+import type { ExperimentItemRow } from '../../store/runs/experiments.ts'
+import { mean, meanInterval, pairedShareInterval, standardDeviation } from '../evaluations/compare.ts'
+import { changeOf, shownValue, verdictScore } from '../evaluations/table.ts'
+
+/** Verdicts of one judge on both runs of an item, as text. */
+export interface Pair {
+  base: string | null
+  candidate: string | null
+}
+
+const equalOutcomes = new Set<ExperimentOutcome | null>(['untouched', 'same_output'])
+
+export const pairsOf = ({ verdicts, state }: Pick<ExperimentItemRow, 'verdicts' | 'state'>): Record<string, Pair> =>
+  verdicts === null || state !== 'ended' ? {} : (JSON.parse(verdicts) as Record<string, Pair>)
+
+/** Draws of signs; more do not change a verdict at 5 %. */
+const flips = 10_000
+const level = 0.05
+/** Quantiles of the normal distribution for 5 % on two sides and a power of 80 %. */
+const seenAt = 1.959964 + 0.841621
+
+/** Numbers from 0 to 1 that are the same each time (mulberry32). */
+const makeRandom = (): (() => number) => {
+  let state = 0x2545f491
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/**
+ * Probability of a mean difference at least as large if the two sides were exchangeable: the share of random signs of
+ * the differences that give one (R. A. Fisher's randomization test, 1935). Zeros have no sign.
+ */
+export const signFlipP = (differences: readonly number[]): number => {
+  const signed = differences.filter((one) => one !== 0)
+  if (signed.length === 0) return 1
+  const observed = Math.abs(signed.reduce((sum, one) => sum + one, 0)) - 1e-9
+  const random = makeRandom()
+  let asLarge = 0
+  for (let draw = 0; draw < flips; draw++) {
+    let sum = 0
+    for (const one of signed) sum += random() < 0.5 ? one : -one
+    if (Math.abs(sum) >= observed) asLarge++
+  }
+  return (1 + asLarge) / (1 + flips)
+}
+
+/** Adjusts probabilities of several tests so that all of them together err as often as one (S. Holm, 1979). */
+export const holm = (probabilities: readonly number[]): number[] => {
+  const order = probabilities.map((p, at) => ({ p, at })).sort((left, right) => left.p - right.p)
+  const adjusted = new Array<number>(probabilities.length).fill(1)
+  let largest = 0
+  for (const [rank, { p, at }] of order.entries()) {
+    largest = Math.max(largest, Math.min(1, p * (order.length - rank)))
+    adjusted[at] = largest
+  }
+  return adjusted
+}
+
+const rounded = (value: number): number => Math.round(value * 1e9) / 1e9
+
+/** What each judge says of all ended items. Items without a difference count as equal. */
+export const judgesOf = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentJudge[] => {
+  const found = judges.map((judge) => judgeOf(judge, items))
+  const adjusted = holm(found.map(({ p }) => p))
+  return found.map((one, at): ExperimentJudge => {
+    const p = adjusted[at] ?? 1
+    const isSeen = p < level && one.mean_difference !== null && one.mean_difference !== 0
+    const verdict = !isSeen ? 'no_difference' : (one.mean_difference ?? 0) > 0 ? 'better' : 'worse'
+    return { ...one, p_adjusted: rounded(p), verdict }
+  })
+}
+
+const judgeOf = (
+  judge: Judge,
+  items: readonly ExperimentItemRow[],
+): Omit<ExperimentJudge, 'p_adjusted' | 'verdict'> => {
+  const differences: number[] = []
+  const counts = { better: 0, worse: 0, same: 0 }
+  for (const item of items) {
+    if (equalOutcomes.has(item.outcome)) {
+      differences.push(0)
+      counts.same++
+      continue
+    }
+    const { base = null, candidate = null } = pairsOf(item)[judge.name] ?? {}
+    const [before, now] = [verdictScore(judge, base), verdictScore(judge, candidate)]
+    if (before === null || now === null) continue
+    differences.push(now - before)
+    counts[now > before ? 'better' : now < before ? 'worse' : 'same']++
+  }
+  const n = differences.length
+  const difference = mean(differences)
+  const spread = standardDeviation(differences)
+  const reach = judge.scale ? judge.scale.max - judge.scale.min : 1
+  const interval = judge.scale ? meanInterval(differences) : pairedShareInterval(counts.better, counts.worse, n)
+  const detectable = spread === null || spread === 0 ? null : Math.min(reach, (seenAt * spread) / Math.sqrt(n))
+  return {
+    name: judge.name,
+    n,
+    ...counts,
+    mean_difference: difference === null ? null : rounded(difference),
+    interval: interval && {
+      low: rounded(Math.max(-reach, interval.low)),
+      high: rounded(Math.min(reach, interval.high)),
+    },
+    p: rounded(signFlipP(differences)),
+    detectable: detectable === null ? null : rounded(detectable),
+  }
+}
+
+/** How much worse an item became, over all judges and in parts of their scales: a failure is worse than any verdict. */
+const fallOf = (judges: readonly Judge[], item: ExperimentItemRow): number => {
+  if (item.outcome === 'failed') return 1_000
+  if (item.outcome === 'fixed') return -1_000
+  const pairs = pairsOf(item)
+  let fall = 0
+  for (const judge of judges) {
+    const { base = null, candidate = null } = pairs[judge.name] ?? {}
+    const [before, now] = [verdictScore(judge, base), verdictScore(judge, candidate)]
+    const reach = judge.scale ? judge.scale.max - judge.scale.min : 1
+    if (before !== null && now !== null) fall += (before - now) / reach
+  }
+  return fall
+}
+
+const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untouched: 2 }
+
+/** Items, worst first; those that are equal come last. */
+export const worstFirst = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentItemRow[] =>
+  items
+    .map((item) => ({ item, fall: fallOf(judges, item), rank: (item.outcome && rank[item.outcome]) ?? 0 }))
+    .sort((left, right) => left.rank - right.rank || right.fall - left.fall || left.item.n - right.item.n)
+    .map(({ item }) => item)
+
+export const shownItem = (judges: readonly Judge[], item: ExperimentItemRow): ExperimentItem => {
+  const pairs = pairsOf(item)
+  const verdicts = judges.flatMap((judge) => {
+    const pair = pairs[judge.name]
+    if (!pair) return []
+    const { base, candidate } = pair
+    const change = base === null || candidate === null ? null : changeOf(judge, base, candidate)
+    return [[judge.name, { base: shownValue(judge, base), candidate: shownValue(judge, candidate), change }] as const]
+  })
+  const { n, base_id, from_step, state, outcome, reason, trial_id } = item
+  return {
+    ...{ n, trajectory_id: base_id, from_step, state, outcome, reason, trial_id },
+    verdicts: Object.fromEntries(verdicts),
+  }
+}
