@@ -3,6 +3,7 @@ import { version } from '../lib/version.ts'
 import { registerAgents } from './commands/agents.ts'
 import { registerApi } from './commands/api.ts'
 import { registerApprovals } from './commands/approvals.ts'
+import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup, registerRestore } from './commands/backup.ts'
 import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
@@ -71,7 +72,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
     'Improve:',
     [
       ...[registerDiff, registerEval, registerLabels, registerReplay, registerStats, registerTraces],
-      ...[registerDatasets, registerEstimate, registerConversations],
+      ...[registerDatasets, registerEstimate, registerConversations, registerBacktest],
     ],
   ],
   [

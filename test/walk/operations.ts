@@ -38,6 +38,7 @@ const run = (place: Place) => `${task(place)}/${place.trajectory}`
 const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
 const hook = (place: Place) => `/api/v1/hooks/${place.collection}/${place.hook}`
 const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.batch}`
+const experiment = (place: Place) => `/api/v1/experiments/${place.collection}/${place.experiment}`
 const bulk = (place: Place) => `/api/v1/runs/${place.collection}/bulk`
 const dataset = (place: Place) => `/api/v1/datasets/${place.collection}/${place.dataset}`
 const model = (place: Place) => `/api/v1/models/${place.collection}/${place.model}`
@@ -480,6 +481,28 @@ export const operations: Record<string, Operation> = {
       [{ path: `/api/v1/estimates/${task(mine)}`, body: { dataset: `${theirs.collection}/${theirs.dataset}` } }, 422],
     ],
   },
+  startExperiment: write(
+    (place) => ({ path: `/api/v1/experiments/${task(place)}`, body: { runs: { last: 1 }, dry_run: true } }),
+    {
+      reaching: (mine, theirs) => [
+        [
+          {
+            path: `/api/v1/experiments/${task(mine)}`,
+            body: { runs: { trajectory_ids: [theirs.trajectory] }, dry_run: true },
+          },
+          422,
+        ],
+      ],
+    },
+  ),
+  listExperiments: read((place) => `/api/v1/experiments/${place.collection}`, {
+    reaching: (mine, theirs) => [[{ path: `/api/v1/experiments/${mine.collection}?task=${theirs.task}` }, 404]],
+  }),
+  getExperiment: read(experiment),
+  resumeExperiment: write((place) => ({ path: `${experiment(place)}/resume`, body: { bound_usd: null } }), {
+    status: 409,
+  }),
+  cancelExperiment: write((place) => ({ path: `${experiment(place)}/cancel` })),
   startEvaluation: write((place) => ({ path: evaluations(task(place)), body: { items: [{}], judges } }), {
     reaching: (mine, theirs) => [
       [{ path: evaluations(task(mine)), body: { file_path: theirs.upload, judges } }, 422],

@@ -26,6 +26,7 @@ export interface Place {
   batch: string
   evaluation: string
   bulk: string
+  experiment: string
   view: string
   /** Number of an event that is kept. */
   event: string
@@ -144,6 +145,10 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const change = { action: 'label', ids: [run.trajectory_id], label: { key: name('label'), value: name('bulk') } }
   const { bulk_id: bulk } = await call('POST', actions, change, key)
   while ((await call('GET', `${actions}/${bulk}`, undefined, key)).ended === null) await pause(20)
+  const trial = { name: name('backtest'), runs: { last: 1 } }
+  const experiments = `/api/v1/experiments/${collection}`
+  const { experiment_id: experiment } = await call('POST', `${experiments}/${task}`, trial, key)
+  while ((await call('GET', `${experiments}/${experiment}`, undefined, key)).ended === null) await pause(20)
   const view = name('view')
   await call('PUT', `/api/v1/views/${collection}/${view}`, { query: `q=${name('x')}` }, key)
   const kept = { event: name('paid'), key: name('order') }
@@ -197,6 +202,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     batch,
     evaluation: evaluated.evaluation_id,
     bulk,
+    experiment,
     view,
     event: String(number),
     dataset,
@@ -245,7 +251,13 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ workflow: digits(renamed(workflow)), path: renamed(path), upload: digits(upload) },
     ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
     ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
-    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view), agent: renamed(theirs.agent), event: '7999995' },
+    ...{
+      bulk: digits(theirs.bulk),
+      experiment: digits(theirs.experiment),
+      view: renamed(theirs.view),
+      agent: renamed(theirs.agent),
+      event: '7999995',
+    },
     ...{ dataset: renamed(theirs.dataset), model: renamed(theirs.model) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,

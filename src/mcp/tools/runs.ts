@@ -122,6 +122,25 @@ export const runTools = [
     takes: ['collection', 'task', 'count', 'dataset', 'split', 'max_concurrency'],
   }),
   endpointTool({
+    name: 'backtest-task',
+    title: 'Backtest',
+    description:
+      'Tries another version of a task on recorded runs. dry_run: only plans and prices it; call that first. Steps that write are not repeated.',
+    operation: 'startExperiment',
+    takes: ['collection', 'task', 'version', 'workflow', 'models', 'runs', 'judges', 'bound_usd', 'dry_run'],
+    simpler: {
+      runs: z.object({ last: z.int().optional() }).optional().describe('Newest runs; default: last 20.'),
+      judges: z.array(z.looseObject({})).optional().describe('Judges, as for an evaluation.'),
+    },
+  }),
+  endpointTool({
+    name: 'get-experiment',
+    title: 'Get experiment',
+    description: 'Shows what a backtest found: verdicts by judge, and runs, worst first.',
+    operation: 'getExperiment',
+    takes: ['collection', 'experiment_id', 'limit'],
+  }),
+  endpointTool({
     name: 'get-costs',
     title: 'Get costs',
     description: 'Shows runs, cost and tokens by day, model or task, or by label: label=user has a row for each user.',

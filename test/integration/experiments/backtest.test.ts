@@ -176,7 +176,10 @@ test('a step that writes is not repeated: equal inputs take the recorded result,
   const other = { workflow: workflow('badly', { notify: saying }), output_path: 'answer.outputs.text', judges }
   const cut = await ended(task, other)
   expect(cut.outcomes).toEqual({ stopped_before_effect: 6 })
-  expect(cut.items[0]).toMatchObject({ reason: expect.stringContaining("'notify' failed: not executed, as it writes"), verdicts: { good: {} } })
+  expect(cut.items[0]).toMatchObject({
+    reason: expect.stringContaining("'notify' failed: not executed, as it writes"),
+    verdicts: { good: {} },
+  })
   expect(cut.judges[0]).toMatchObject({ n: 6 })
   expect(hits).toHaveLength(6)
   const lastOnly = await ended(task, { workflow: workflow('badly', { notify: saying }), judges })

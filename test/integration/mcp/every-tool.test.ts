@@ -69,6 +69,7 @@ interface World {
   waiting: string
   path: string
   delivery: number
+  experiment: string
   folder: string
 }
 
@@ -158,6 +159,24 @@ const rows: Row[] = [
     },
   ],
   ['estimate-task', at, (answer) => expect(answer).toMatchObject({ count: 1, parts: [{ name: 'runs' }] })],
+  [
+    'backtest-task',
+    (world) => ({ ...at(world), runs: { last: 2 }, dry_run: true }),
+    (answer) => expect(answer).toMatchObject({ experiment_id: null, plan: { runs: 2, untouched: 2 } }),
+  ],
+  [
+    'backtest-task',
+    (world) => ({ ...at(world), runs: { last: 1 } }),
+    (answer, world) => {
+      expect(answer.experiment_id).toMatch(/^exp-/)
+      world.experiment = answer.experiment_id
+    },
+  ],
+  [
+    'get-experiment',
+    ({ experiment }) => ({ collection: 'acme', experiment_id: experiment }),
+    (answer) => expect(answer).toMatchObject({ outcomes: { untouched: 1 } }),
+  ],
   ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
   [
     'get-costs',
@@ -404,7 +423,16 @@ const refused = { name: 'activate-trial', args: { collection: 'acme' }, says: /J
 
 describe.each(Object.entries(transports))('over %s', (name, connect) => {
   let mcp: McpClient
-  const world: World = { task: `job-${name}`, run: '', failed: '', waiting: '', path: '', delivery: 0, folder: '' }
+  const world: World = {
+    task: `job-${name}`,
+    run: '',
+    failed: '',
+    waiting: '',
+    path: '',
+    delivery: 0,
+    experiment: '',
+    folder: '',
+  }
   const own = name === 'stdio' ? [...rows, ...localRows] : rows
 
   beforeAll(async () => {
