@@ -313,7 +313,6 @@ const described = (tool: Tool): ToolDescription => {
     inputSchema: inputSchema(tool),
     outputSchema: outputSchema(tool.output),
     annotations: {
-      title: tool.title,
       readOnlyHint: isReading,
       destructiveHint: tool.isDestructive,
       idempotentHint: isReading || methods.every((method) => ['GET', 'PUT', 'PATCH', 'DELETE'].includes(method)),

@@ -17,6 +17,16 @@ export const blocksLeftOut: readonly LeftOut[] = [
     because: 'names a worker of the reader; test/integration/workers stops one',
   },
   { page: 'hooks', has: 'STRIPE_SECRET=whsec_', because: 'needs a secret of Stripe; test/integration/hooks sets one' },
+  {
+    page: 'experiments',
+    has: '--judges judges.json',
+    because: 'needs a task and judges of the reader; test/integration/experiments runs such ones',
+  },
+  {
+    page: 'experiments',
+    has: 'jetty experiments resume',
+    because: 'needs one that stopped at its bound; test/integration/experiments has one',
+  },
   { page: 'agents', has: 'jetty agents install', because: otherTest('agents-command') },
   { page: 'benchmarks', has: 'npm run bench -- engine', because: 'measures for minutes, and needs a quiet machine' },
   { page: 'benchmarks', has: 'npm run bench -- web', because: 'measures for minutes, and needs a quiet machine' },

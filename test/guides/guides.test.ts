@@ -68,6 +68,11 @@ it('models in a workflow', async () => {
   expect(models).toContain('scripted/echo')
 })
 
+it('a backtest', async () => {
+  const [tried] = await follow('experiments')
+  expect(tried).toMatch(/1 changed/)
+})
+
 it('batches at half the price', async () => {
   const provider = await startFakeBatchProvider()
   const set = (OPENAI_BASE_URL: string | null) =>

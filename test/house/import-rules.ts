@@ -66,6 +66,7 @@ export const importRules: ImportRule[] = [
   { of: 'background/otlp-export/', may: ['own/', 'traces/', 'store/', 'lib/', 'model/'] },
   { of: 'background/provider-batches/', may: ['own/', 'store/', 'providers/', 'lib/', 'model/'] },
   { of: 'background/bulk-actions/', may: ['own/', 'engine/engine.ts', 'store/', 'lib/', 'model/'] },
+  { of: 'background/experiments/', may: ['own/', 'engine/engine.ts', 'store/', 'lib/', 'model/'] },
   { of: 'background/hooks/', may: ['own/', 'engine/engine.ts', 'store/', 'lib/', 'model/'] },
   { of: 'background/routines/', may: ['background/routines/', 'engine/', 'store/', 'lib/', 'model/'] },
   { of: 'sandbox/isolation/', may: ['sandbox/isolation/', 'lib/', 'model/'] },

@@ -2,25 +2,17 @@ import { type Call, implement, type Route } from '../../http/implement.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { FoundTask } from '../../model/collections/identity.ts'
 import type { EstimatedPart, ExpectedValue } from '../../model/runs/estimate.ts'
-import { evaluationTask, type Judge } from '../../model/runs/evaluation.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { type RecordedRun, recordedJudgements, recordedRuns } from '../../store/runs/estimates.ts'
-import { findListedTask } from '../../store/runs/runs.ts'
-import { listEvaluations } from '../../store/tasks/evaluations.ts'
+import { type RecordedRun, recordedRuns } from '../../store/runs/estimates.ts'
 import { taskAt } from '../../store/tasks/task-at.ts'
 import { readDatasetItems } from '../batches/dataset-items.ts'
-import { factsOf } from '../evaluations/read.ts'
-import { judgeSeq } from '../evaluations/workflows.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 import { estimatesContract } from './contract.ts'
 import { type ForecastPart, forecast } from './forecast.ts'
+import { judgementsOf, mostRecorded } from './judgements.ts'
 
-/** Recorded runs of a part that are read: the newest ones. */
-const mostRecorded = 200
 /** Recorded runs of the present workflow from which on those of others are left out. */
 const enoughOfSame = 5
-/** Newest evaluations that are searched for a judge. */
-const mostEvaluations = 20
 
 interface EstimatesDeps {
   database: Queries
@@ -37,31 +29,9 @@ interface Part {
 }
 
 /** Runs of the present workflow, or of any where there are too few of it. */
-export const comparable = (all: RecordedRun[]): RecordedRun[] => {
+const comparable = (all: RecordedRun[]): RecordedRun[] => {
   const same = all.filter((run) => run.same)
   return same.length >= Math.min(enoughOfSame, all.length) ? same : all
-}
-
-/** What a judge's judgements took in the newest evaluation of the task that has a judge of the same name and model. */
-export const judgementsOf = async (
-  database: Queries,
-  collectionId: number,
-  task: FoundTask,
-  judges: readonly Judge[],
-): Promise<RecordedRun[][]> => {
-  const found: RecordedRun[][] = judges.map(() => [])
-  const taskId = await findListedTask(database, collectionId, evaluationTask)
-  if (taskId === undefined) return found
-  const wanted = { taskId, task: task.name, after: undefined, limit: mostEvaluations }
-  for (const run of await listEvaluations(database, wanted)) {
-    const facts = factsOf(run)
-    for (const [at, { name, model }] of judges.entries()) {
-      const index = facts?.judges.findIndex((one) => one.name === name && one.model === model) ?? -1
-      if (index < 0 || (found[at]?.length ?? 0) > 0) continue
-      found[at] = await recordedJudgements(database, { runKey: run.id, seq: judgeSeq(index), most: mostRecorded })
-    }
-  }
-  return found
 }
 
 const unknownCalls = ({ recorded, count }: Part): number =>

@@ -1,11 +1,10 @@
-import type { ExperimentsDeps, OutputsCompared } from '../../background/experiments/experiments.ts'
 import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { parsePath, readPath } from '../../engine/program/paths.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
-import { judgementTask } from '../../model/runs/evaluation.ts'
+import { type Judge, judgementTask } from '../../model/runs/evaluation.ts'
 import type { ExperimentPlan, ExperimentRequest } from '../../model/runs/experiment.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
@@ -15,12 +14,12 @@ import type { RunCursor } from '../../store/runs/lists/run-order.ts'
 import { uncounted, withInitParams } from '../../store/runs/payloads.ts'
 import { definitionText, findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
+import { taskAt } from '../../store/tasks/task-at.ts'
 import { definitionHash, findHomeOfTask, taskForRecords } from '../../store/tasks/tasks.ts'
 import { collectionFilter } from '../collection-runs/filter.ts'
 import { forecast } from '../estimates/forecast.ts'
-import { comparable, judgementsOf } from '../estimates/routes.ts'
+import { judgementsOf } from '../estimates/judgements.ts'
 import { judgementWorkflow, judgeParams, verdictSeq } from '../evaluations/workflows.ts'
-import { taskAt } from '../runs/task-at.ts'
 
 interface PlanDeps {
   database: Database
@@ -51,13 +50,12 @@ const withModels = (workflow: Workflow, models: Readonly<Record<string, string>>
 }
 
 /** The workflow that an experiment tries, stored as a definition. Throws the 400, 404 or 422. */
-export const candidateOf = async (
+const candidateOf = async (
   { database, engine }: PlanDeps,
-  collection: FoundCollection,
   task: FoundTask,
   { version, workflow, models = {}, init_params }: ExperimentRequest,
 ): Promise<Candidate> => {
-  const at = version === undefined ? undefined : await taskAt(database, collection, task, version)
+  const at = version === undefined ? undefined : await taskAt(database, task, version)
   const text = await definitionText(database, at?.task.definition ?? task.definition)
   const written = (workflow ?? JSON.parse(text)) as Workflow
   const tried = Object.keys(models).length > 0 ? withModels(written, models) : written
@@ -193,7 +191,7 @@ export const planExperiment = async (
   request: ExperimentRequest,
 ): Promise<{ candidate: Candidate; plan: ExperimentPlan; items: NewExperimentItem[] }> => {
   const { database, engine } = deps
-  const candidate = await candidateOf(deps, collection, task, request)
+  const candidate = await candidateOf(deps, task, request)
   const runs = await baseRuns(deps, collection, task, request)
   if (runs.length === 0) {
     throw invalidField(['body', 'runs'], `No ended run of '${task.name}' fits: run it first, or widen the filter`)
@@ -258,7 +256,7 @@ const costOf = async (
       `Nothing is recorded of judge '${missing.name}' with the model ${missing.model}: evaluate a few items first`,
     )
   }
-  const parts = [{ samples, count }, ...judged.map((recorded) => ({ samples: comparable(recorded), count: 2 * count }))]
+  const parts = [{ samples, count }, ...judged.map((recorded) => ({ samples: recorded, count: 2 * count }))]
   const { usd } = forecast(parts, 1)
   const [low, high] = [usd.low, usd.high].map((value) => (value === null ? null : rounded(value)))
   return { cost_usd: { expected: rounded(usd.expected), low: low ?? null, high: high ?? null }, reason: null }
@@ -286,7 +284,7 @@ const compareOutputs = async (
   { output_path: path }: ExperimentRow,
   { base, candidate }: { base: string; candidate: string },
   isCut: boolean,
-): Promise<OutputsCompared> => {
+): Promise<{ outcome: 'same' | 'differs' | 'nothing'; path: string | null }> => {
   const parsed = path === null ? undefined : parsePath(path)
   const [first] = parsed?.segments ?? []
   if (first?.kind === 'name' && first.name !== 'outputs') return { outcome: 'differs', path: null } // its inputs are judged
@@ -303,9 +301,7 @@ const compareOutputs = async (
 }
 
 /** What carries experiments on needs of the API: the requests of its runs, and how outputs compare. */
-export const experimentWork = (
-  deps: Pick<PlanDeps, 'database'> & { engine: Pick<Engine, 'planTrial'> },
-): Pick<ExperimentsDeps, 'trialOf' | 'judgementOf' | 'compare' | 'verdictIn' | 'verdictSeq'> => {
+export const experimentWork = (deps: Pick<PlanDeps, 'database'> & { engine: Pick<Engine, 'planTrial'> }) => {
   const { database } = deps
   const homeOf = async (taskId: number) => {
     const home = await findHomeOfTask(database, taskId)
@@ -314,12 +310,13 @@ export const experimentWork = (
   }
   return {
     verdictSeq,
-    verdictIn: (outputs) => {
+    verdictIn: (outputs: string): string | null => {
       const { judgment } = JSON.parse(outputs) as { judgment?: unknown }
       return judgment === null || judgment === undefined ? null : String(judgment)
     },
-    compare: (experiment, keys, isCut) => compareOutputs(database, experiment, keys, isCut),
-    async trialOf(experiment, item): Promise<RunRequest> {
+    compare: (experiment: ExperimentRow, keys: { base: string; candidate: string }, isCut: boolean) =>
+      compareOutputs(database, experiment, keys, isCut),
+    async trialOf(experiment: ExperimentRow, item: { base_key: string; n: number }): Promise<RunRequest> {
       const { collection, task } = await homeOf(experiment.task_id)
       const run = await findRunByKey(database, item.base_key)
       if (!run) throw new AppError('not_found', 'The recorded run was deleted')
@@ -339,7 +336,10 @@ export const experimentWork = (
         rerun: carry ? { carry } : {},
       }
     },
-    async judgementOf(experiment, { judge, trajectoryId, path }): Promise<RunRequest> {
+    async judgementOf(
+      experiment: ExperimentRow,
+      { judge, trajectoryId, path }: { judge: Judge; trajectoryId: string; path: string | null },
+    ): Promise<RunRequest> {
       const { collection, task: home } = await homeOf(experiment.task_id)
       const description = 'Judgements of evaluations, recorded by the server'
       const at = { collectionId: collection.id, name: judgementTask, workflow: verdictText, description }

@@ -36,7 +36,7 @@ const makeRandom = (): (() => number) => {
  * Probability of a mean difference at least as large if the two sides were exchangeable: the share of random signs of
  * the differences that give one (R. A. Fisher's randomization test, 1935). Zeros have no sign.
  */
-export const signFlipP = (differences: readonly number[]): number => {
+const signFlipP = (differences: readonly number[]): number => {
   const signed = differences.filter((one) => one !== 0)
   if (signed.length === 0) return 1
   const observed = Math.abs(signed.reduce((sum, one) => sum + one, 0)) - 1e-9
@@ -51,7 +51,7 @@ export const signFlipP = (differences: readonly number[]): number => {
 }
 
 /** Adjusts probabilities of several tests so that all of them together err as often as one (S. Holm, 1979). */
-export const holm = (probabilities: readonly number[]): number[] => {
+const holm = (probabilities: readonly number[]): number[] => {
   const order = probabilities.map((p, at) => ({ p, at })).sort((left, right) => left.p - right.p)
   const adjusted = new Array<number>(probabilities.length).fill(1)
   let largest = 0

@@ -1,6 +1,7 @@
 import { type Engine, RunExists, type RunRequest } from '../../engine/engine.ts'
 import { isDatabaseUnavailable, messageOf, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { now } from '../../lib/time.ts'
 import type { Judge } from '../../model/runs/evaluation.ts'
 import type { ExperimentOutcome } from '../../model/runs/experiment.ts'
 import type { Database } from '../../store/database/database.ts'
@@ -26,7 +27,7 @@ import { findRunByKey } from '../../store/runs/runs.ts'
 type Side = 'base' | 'candidate'
 
 /** How the outputs of both runs of an item compare; `path` is what a judge reads of them. */
-export interface OutputsCompared {
+interface OutputsCompared {
   outcome: 'same' | 'differs' | 'nothing'
   path: string | null
 }
@@ -221,9 +222,9 @@ const lookAfter = async (deps: ExperimentsDeps, experiment: ExperimentRow): Prom
   for (const item of items.filter(({ state, ended: isOver }) => state === 'running' && isOver)) {
     await conclude(deps, experiment, item)
   }
-  const now = items.length === 0 ? [] : await openItems(database, experiment.id, mostLooked)
-  for (const item of now.filter(({ state }) => state === 'judging')) await judge(deps, experiment, item)
-  const waiting = now.filter(({ state }) => state === 'waiting')
+  const open = items.length === 0 ? [] : await openItems(database, experiment.id, mostLooked)
+  for (const item of open.filter(({ state }) => state === 'judging')) await judge(deps, experiment, item)
+  const waiting = open.filter(({ state }) => state === 'waiting')
   const left = await openItems(database, experiment.id, mostLooked)
   if (left.length === 0) {
     await endExperiment(database, experiment.id, 'completed', null)
@@ -291,7 +292,7 @@ export const keepTrying = (deps: ExperimentsDeps): Experiments => {
         looking = undefined
       })
   }
-  engine.lookFor({ condition: isAnyExperimentDue, now: () => new Date(), onSeen: wake })
+  engine.lookFor({ condition: isAnyExperimentDue, now: () => new Date(now()), onSeen: wake })
   return {
     wake,
     async stop() {

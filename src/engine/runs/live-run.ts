@@ -1,6 +1,6 @@
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
-import { parseTrial } from '../../model/runs/trial.ts'
+import { trialIn } from '../../model/runs/trial.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
 import type { BranchState } from '../program/branch-state.ts'
 import { forget } from '../steps/step-results.ts'
@@ -49,7 +49,7 @@ export const newLiveRun = (run: NewRun, beginning: Beginning): LiveRun => ({
   replayOf: beginning.replayOf,
   trace: run.more?.trace_context ?? null,
   economy: run.more?.economy ?? null,
-  trial: parseTrial(run.more?.trial ?? null),
+  trial: trialIn(run.more?.trial ?? null),
   refusal: beginning.refusal,
   pending: false,
   next: 0,

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { now, pause } from '../../lib/time.ts'
-import { parseTrial } from '../../model/runs/trial.ts'
+import { trialIn } from '../../model/runs/trial.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { bigint, int, orNull, query, type Row, smallint, text, textOf } from '../../store/database/table.ts'
@@ -99,7 +99,7 @@ const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
     replayOf: open.replay_of,
     trace: open.trace_context,
     economy: open.economy,
-    trial: parseTrial(open.trial),
+    trial: trialIn(open.trial),
     refusal: open.refusal === null ? null : refusalSentence(open.refusal),
     pending: open.status === 'pending',
     ...(await positionOf(deps, program, open)),

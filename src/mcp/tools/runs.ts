@@ -124,21 +124,24 @@ export const runTools = [
   endpointTool({
     name: 'backtest-task',
     title: 'Backtest',
-    description:
-      'Tries another version of a task on recorded runs. dry_run: only plans and prices it; call that first. Steps that write are not repeated.',
+    description: 'Tries another version of a task on recorded runs. Call it with dry_run first: it plans and prices.',
     operation: 'startExperiment',
-    takes: ['collection', 'task', 'version', 'workflow', 'models', 'runs', 'judges', 'bound_usd', 'dry_run'],
+    takes: ['collection', 'task', 'version', 'workflow', 'runs', 'judges', 'bound_usd', 'dry_run'],
     simpler: {
-      runs: z.object({ last: z.int().optional() }).optional().describe('Newest runs; default: last 20.'),
-      judges: z.array(z.looseObject({})).optional().describe('Judges, as for an evaluation.'),
+      version: z.string().optional().describe('Version or tag.'),
+      workflow: z.looseObject({}).optional().describe('Instead: a workflow.'),
+      runs: z.object({ last: z.int().optional() }).optional().describe('{last: 20}.'),
+      judges: z.array(z.looseObject({})).optional().describe('As for an evaluation.'),
+      bound_usd: z.number().optional().describe('Most to pay.'),
+      dry_run: z.boolean().optional().describe('Only plan.'),
     },
   }),
   endpointTool({
     name: 'get-experiment',
     title: 'Get experiment',
-    description: 'Shows what a backtest found: verdicts by judge, and runs, worst first.',
+    description: 'What a backtest found, worst runs first.',
     operation: 'getExperiment',
-    takes: ['collection', 'experiment_id', 'limit'],
+    takes: ['collection', 'experiment_id'],
   }),
   endpointTool({
     name: 'get-costs',

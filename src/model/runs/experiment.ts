@@ -10,7 +10,7 @@ const outcomes = [
 ]
 export type ExperimentOutcome = (typeof outcomes)[number]
 
-export const experimentStates = ['running', 'completed', 'stopped'] as const
+const experimentStates = ['running', 'completed', 'stopped'] as const
 export type ExperimentState = (typeof experimentStates)[number]
 
 const { task: _, task_not: __, waiting_for: ___, parent_id: ____, ...sourceFilter } = collectionRunFilterFields

@@ -6,4 +6,4 @@ export interface Trial {
   allow: readonly string[]
 }
 
-export const parseTrial = (text: string | null): Trial | null => (text === null ? null : (JSON.parse(text) as Trial))
+export const trialIn = (text: string | null): Trial | null => (text === null ? null : (JSON.parse(text) as Trial))

@@ -60,7 +60,7 @@ const given = [
   ...(['judges', 'output_path', 'allow', 'max_concurrency', 'estimate', 'author', 'recorded_by', 'key_id'] as const),
   'bound_usd',
 ] as const
-export type NewExperiment = Pick<ExperimentRow, (typeof given)[number]>
+type NewExperiment = Pick<ExperimentRow, (typeof given)[number]>
 
 const items = table('experiment_items', {
   n: int,
@@ -254,28 +254,6 @@ export const openRunsOf = query(
   `select r.id from runs r where r.id ~>=~ ($1 || '/') and r.id ~<~ ($1 || '0') and r.ended_at is null and r.depth = 0
    limit 5000`,
   (id: string) => [id],
-)
-
-const source = {
-  id: text,
-  trajectory_id: text,
-  name: text,
-  definition: text,
-  status: textOf<RunStatus>(),
-  ingested: bool,
-  is_replay: bool,
-  ended: bool,
-}
-export type SourceRun = Row<typeof source>
-
-/** The runs that an experiment takes as its base. */
-export const sourceRuns = query(
-  'experiment_sources',
-  source,
-  `select r.id, r.trajectory_id, r.name, r.definition, r.status, r.ingested, r.replay_of is not null as is_replay,
-     r.ended_at is not null as ended
-   from unnest($1::text[]) with ordinality k(id, at) join runs r on r.id = k.id order by k.at`,
-  (keys: readonly string[]) => [keys],
 )
 
 /** What a recorded run paid for the steps that are not carried, with the runs below them; and calls of unknown price. */
