@@ -367,6 +367,7 @@ export const about = {
     Runs: 'Starting, finding, changing and repeating runs of tasks.',
     Batches: 'A run for each of many items.',
     Evaluations: 'A run for each of many items, and a judgement of every run.',
+    Experiments: 'Another version of a task, tried on recorded runs.',
     Traces: 'What other programs export: their traces, as runs that nobody executes.',
     Trajectories: 'The record of a run: its steps, values, files, events and logs.',
     Routines: 'Runs on a schedule.',

@@ -20,6 +20,7 @@ import { z } from 'zod'
 import { contract } from '../api/contract.ts'
 import type { Caller } from '../client/client.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
+import { isObject } from '../lib/json/json-object.ts'
 import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { nearest } from '../lib/text/nearest.ts'
 import { readTrace, type TraceHeaders, traceHeaders } from '../lib/text/trace-context.ts'
@@ -283,6 +284,8 @@ const makeAskPerson =
     return extra.sendRequest(request, ElicitResultSchema, { timeout: formMs, signal: extra.signal })
   }
 
+const isEmpty = (schema: unknown): boolean => isObject(schema) && Object.keys(schema).length === 0
+
 /** The JSON Schema of the arguments: only what a model reads. */
 const inputSchema = ({ input }: Tool): ToolDescription['inputSchema'] => {
   const { $schema: _, ...schema } = z.toJSONSchema(input, {
@@ -298,6 +301,8 @@ const inputSchema = ({ input }: Tool): ToolDescription['inputSchema'] => {
       delete jsonSchema.maxLength
       delete jsonSchema.propertyNames
       delete jsonSchema.id
+      if (isEmpty(jsonSchema.properties)) delete jsonSchema.properties
+      if (isEmpty(jsonSchema.additionalProperties)) delete jsonSchema.additionalProperties
     },
   })
   return schema as ToolDescription['inputSchema']

@@ -27,7 +27,8 @@ const itemsQuery = z.object({
 export const experimentsContract = {
   startExperiment: endpoint({
     method: 'POST',
-    path: '/api/v1/experiments/{collection}/{task}',
+    path: '/api/v1/run-experiment/{collection}/{task}',
+    aliases: ['/api/v1/experiments/{collection}/{task}'],
     summary:
       'Try another version of a task on recorded runs: only what differs is executed, nothing that writes is repeated',
     tag,

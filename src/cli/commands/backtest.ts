@@ -63,10 +63,11 @@ export const registerBacktest = (program: Command): void => {
     .addHelpText(
       'after',
       `
-Only steps from the first difference on are executed; runs on whose path nothing differs cost nothing. A step that writes
-is not repeated: it takes its recorded result, or the trial ends there.
+Only steps from the first difference on are executed. A run on whose path nothing differs costs nothing. A step that
+writes is not repeated: it takes its recorded result, or the trial ends there.
 
-Exit codes: 0 nothing is worse · 1 a judge says worse, or runs fail now · 2 wrong use · 3 it stopped, or the server failed
+Exit codes: 0 nothing is worse · 1 a judge says worse, or runs fail now · 2 wrong use · 3 it stopped, or the server
+failed
 
 Examples:
   jetty backtest acme/report@12 --runs last:200 --judges judges.json --bound 5
