@@ -159,6 +159,43 @@ test('somebody who saves over the change of another one is asked first', async (
   await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
 })
 
+test('a version gets a tag, a run and a routine are started at it, and the tag is removed', async () => {
+  const { page } = visitor
+  await open('versions')
+  await page.getByRole('button', { name: /v0/ }).click()
+  await page.getByRole('button', { name: 'Tag', exact: true }).click()
+  await page.getByRole('dialog').getByLabel('Tag').fill('production')
+  await page.keyboard.press('Enter')
+  const removal = page.getByRole('button', { name: 'Remove the tag production' })
+  await removal.waitFor()
+  await page.getByRole('button', { name: /v0.*production/s }).waitFor()
+  await expectSound(visitor, 'a version with a tag')
+  await takeShots(visitor, 'task-versions-tagged')
+
+  await open('run')
+  await page.getByLabel(/Topic/).fill('an older version')
+  await page.getByLabel('Version').fill('production')
+  await page.getByText('jetty run acme/report@production', { exact: false }).waitFor()
+  await page.getByRole('button', { name: 'Run', exact: true }).click()
+  await page.getByText('v0 (production)').first().waitFor()
+  expect((await runs())[0].attributes.params.version).toEqual({ ref: 'production', index: 0 })
+
+  await open('routines')
+  await page.getByRole('button', { name: 'New routine' }).click()
+  await page.getByLabel('Name').fill('tagged')
+  await page.getByLabel('Version').fill('production')
+  await page.getByRole('button', { name: 'Create' }).click()
+  await page.getByText('at production', { exact: false }).first().waitFor()
+  const routine = '/api/v1/routines/acme/report/tagged'
+  expect((await jetty.call('GET', routine)).body.version).toBe('production')
+  await jetty.call('DELETE', routine)
+
+  await open('versions')
+  await page.getByRole('button', { name: /v0/ }).click()
+  await removal.click()
+  await expect.poll(() => removal.count()).toBe(0)
+})
+
 test('versions show what changed, and an old one is restored', async () => {
   const { page } = visitor
   await open('versions')

@@ -13,6 +13,7 @@ import { cancelCommand, labelCommand, type RerunWish } from '../../parts/run-com
 import { jobOfRun, originOfRun } from '../../parts/run-origin.ts'
 import { personText, statusOfRun } from '../../parts/status-of-run.ts'
 import { statusOfStep } from '../../parts/status-of-step.ts'
+import { versionName } from '../../parts/versions/version-meta.ts'
 import { countText, usdText } from '../../text/numbers.ts'
 import { agoText, durationText, momentText } from '../../text/times.ts'
 import { Badge } from '../../ui/badge.tsx'
@@ -247,6 +248,12 @@ const compared = (run: Run): string[] => {
 /** The event of its end comes before the document that says how long it took. */
 const lacksDuration = (run: Run): boolean => isOpen(run) || (run.duration_seconds === null && run.started !== null)
 
+/** The reference that the run was asked for, such as a tag. */
+const askedVersion = ({ attributes }: Run): string | undefined => {
+  const { version } = (attributes.params ?? {}) as { version?: { ref?: string } }
+  return version?.ref
+}
+
 const Facts = ({ run }: { run: Run }) => {
   const facts = { ...run, params: run.attributes.params }
   const trigger = originOfRun(facts)
@@ -263,7 +270,7 @@ const Facts = ({ run }: { run: Run }) => {
       ) : (
         <span title={run.task_version}>
           {typeof run.version_number === 'number'
-            ? `v${run.version_number}`
+            ? versionName({ ref: askedVersion(run) ?? '~', index: run.version_number })
             : `version ${run.task_version.slice(0, 8)}`}
         </span>
       )}

@@ -46,7 +46,10 @@ export const VersionList = ({ versions, chosen, onChoose, onMore }: VersionListP
                 <span className="font-medium">v{version.index}</span>
                 <span className="min-w-0 flex-1 truncate text-12 text-muted">{versionMeta(version, now)}</span>
               </span>
-              <span className="block truncate text-12">{version.note ?? version.tags.join(', ')}</span>
+              {version.tags.length > 0 && (
+                <span className="block truncate font-mono text-12">{version.tags.join(' ')}</span>
+              )}
+              {version.note && <span className="block truncate text-12">{version.note}</span>}
             </button>
           </li>
         ))}

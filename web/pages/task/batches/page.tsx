@@ -12,6 +12,8 @@ import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.ts
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { enteredVersion, VersionField } from '../../../parts/versions/version-field.tsx'
+import { versionName } from '../../../parts/versions/version-meta.ts'
 import { countText, usdText } from '../../../text/numbers.ts'
 import { durationText } from '../../../text/times.ts'
 import { Button } from '../../../ui/button.tsx'
@@ -120,6 +122,7 @@ const said = ({ counts, total }: Batch): string =>
 const BatchFacts = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: Batch; mayWrite: boolean }) => {
   const { counts, total, name, batch_id: id, status, ended } = batch
   const facts = [
+    batch.version && versionName(batch.version),
     batch.dataset && `${batch.dataset.name} version ${batch.dataset.version}`,
     `${countText(total)} rows`,
     `${countText(counts.completed)} completed`,
@@ -227,6 +230,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
   const { collection, task } = place
   const [name, setName] = useState('')
   const [atOnce, setAtOnce] = useState('20')
+  const [version, setVersion] = useState('')
   const [isPatient, setIsPatient] = useState(false)
   const choice = useRowChoice()
   const isNumber = /^[1-9]\d{0,4}$/.test(atOnce) && Number(atOnce) <= 10_000
@@ -242,6 +246,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
       body: {
         ...source,
         max_concurrency: Number(atOnce),
+        ...enteredVersion(version),
         ...(name.trim() === '' ? {} : { name: name.trim() }),
         ...(isPatient && { economy: 'batch' as const }),
       },
@@ -262,6 +267,7 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
     >
       <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
       <RowSource choice={choice} />
+      <VersionField place={place} value={version} onChange={setVersion} />
       <TextField
         label="Runs at a time"
         inputMode="numeric"

@@ -4,6 +4,7 @@ import { useState } from 'react'
 import type { EvaluatedItem, Evaluation } from '../../../../src/model/runs/evaluation.ts'
 import { api } from '../../../data/api.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { versionName } from '../../../parts/versions/version-meta.ts'
 import { withPlaces } from '../../../parts/with-places.ts'
 import { countText, usdText } from '../../../text/numbers.ts'
 import { durationText } from '../../../text/times.ts'
@@ -300,14 +301,18 @@ export const EvaluationView = ({ place, id, mayWrite }: EvaluationViewProps) => 
   )
 }
 
+const baselineVersion = ({ comparison }: Evaluation): string =>
+  comparison?.version ? ` at ${versionName(comparison.version)}` : ''
+
 const factsOf = (evaluation: Evaluation): string =>
   [
+    evaluation.version && versionName(evaluation.version),
     `${countText(evaluation.total)} rows`,
     evaluation.ended === null && `${Math.floor(evaluation.progress * 100)} % done`,
     evaluation.ended !== null && durationText(evaluation.duration_seconds),
     evaluation.cost_usd !== null && usdText(evaluation.cost_usd),
     `judged: ${evaluation.output_path ?? 'the outputs of the last step'}`,
-    evaluation.baseline !== null && `against ${evaluation.baseline}`,
+    evaluation.baseline !== null && `against ${evaluation.baseline}${baselineVersion(evaluation)}`,
     `by ${evaluation.author}`,
   ]
     .filter(Boolean)

@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
+import { enteredVersion, VersionField } from '../../../parts/versions/version-field.tsx'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { EconomyBox, RowSource, useRowChoice } from '../batches/row-source.tsx'
@@ -184,6 +185,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
   const [outputPath, setOutputPath] = useState('')
   const [judges, setJudges] = useState<readonly JudgeEntry[]>([emptyJudge('right')])
   const [wasSent, setSent] = useState(false)
+  const [version, setVersion] = useState('')
   const [isPatient, setIsPatient] = useState(false)
   const choice = useRowChoice()
   const isJudged = judges.every((judge) => Object.keys(judgeErrors(judge)).length === 0)
@@ -197,6 +199,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
       query: { preflight: 'refuse' },
       body: {
         ...source,
+        ...enteredVersion(version),
         judges: judges.map(judgeOf),
         thresholds: thresholdsOf(judges),
         ...(name.trim() === '' ? {} : { name: name.trim() }),
@@ -226,6 +229,7 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
     >
       <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
       <RowSource choice={choice} />
+      <VersionField place={place} value={version} onChange={setVersion} />
       {judges.map((judge, at) => (
         <JudgeFields
           // biome-ignore lint/suspicious/noArrayIndexKey: a judge has no other identity while it is typed

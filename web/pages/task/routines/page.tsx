@@ -11,6 +11,7 @@ import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { enteredVersion, VersionField } from '../../../parts/versions/version-field.tsx'
 import { agoText, momentText } from '../../../text/times.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
@@ -180,6 +181,7 @@ const RoutineView = ({ routine }: { routine: Routine }) => {
         <h2 className="font-semibold text-15">{name}</h2>
         <span className="mr-auto text-muted">
           {cadenceWords(routine.cadence, cronWords)}
+          {routine.version !== null && ` · at ${routine.version}`}
           {routine.paused && ' · paused'}
         </span>
         <Button icon="play" disabled={!mayWrite || act.isPending} onClick={() => act.mutate(runNow)}>
@@ -257,6 +259,7 @@ const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
   const [times, setTimes] = useState<EnteredTimes>({ kind: 'weekdays', clock: '09:00', expression: '0 9 * * mon-fri' })
   const [overrides, setOverrides] = useState('{}')
   const [overlap, setOverlap] = useState('skip')
+  const [version, setVersion] = useState('')
   const params = parsedJson(overrides)
   const make = () =>
     api.createRoutine({
@@ -265,6 +268,7 @@ const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
         name,
         cadence: enteredCadence(times, zone),
         init_params_overrides: isObject(params) ? params : {},
+        ...enteredVersion(version),
         overlap: overlap as 'skip' | 'queue' | 'allow',
       },
     })
@@ -319,6 +323,12 @@ const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
           ['queue', 'let it wait'],
           ['allow', 'run both'],
         ]}
+      />
+      <VersionField
+        place={place}
+        value={version}
+        onChange={setVersion}
+        hint="A tag, which is followed when it moves, or a number of the history"
       />
       <TextArea
         label="Parameters that differ"

@@ -1,6 +1,8 @@
 interface RunCommand {
   collection: string
   task: string
+  /** Empty: the newest one. */
+  version?: string
   params: Readonly<Record<string, unknown>>
   files: readonly string[]
 }
@@ -11,11 +13,12 @@ const isPlain = (text: string): boolean => /^[\w./:@%+,][\w./:@%+,=-]*$/.test(te
 const shellWord = (text: string): string => (isPlain(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 /** The command that starts the same run. */
-export const runCommand = ({ collection, task, params, files }: RunCommand): string => {
+export const runCommand = ({ collection, task, version, params, files }: RunCommand): string => {
   const given = Object.entries(params).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return `-p ${shellWord(`${name}=${text}`)}`
   })
   const sent = files.map((name) => `--file ${shellWord(name)}`)
-  return ['jetty run', `${collection}/${task}`, ...given, ...sent].join(' ')
+  const place = version ? shellWord(`${collection}/${task}@${version}`) : `${collection}/${task}`
+  return ['jetty run', place, ...given, ...sent].join(' ')
 }

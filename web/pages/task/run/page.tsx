@@ -10,6 +10,7 @@ import { runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { formFields, formParams } from '../../../parts/schema-form/form-fields.ts'
 import { SchemaForm } from '../../../parts/schema-form/schema-form.tsx'
+import { enteredVersion, VersionField } from '../../../parts/versions/version-field.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { useKeys } from '../../../ui/keys.ts'
@@ -46,6 +47,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
   )
   const [entries, setEntries] = useState<Record<string, string>>({})
   const [files, setFiles] = useState<readonly File[]>([])
+  const [version, setVersion] = useState('')
   const [wasSent, setSent] = useState(false)
   const { params, errors } = formParams(fields, entries)
   const start = useMutation({
@@ -53,7 +55,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
       api.runTask({
         params: { collection, task },
         query: { preflight: 'refuse' },
-        body: { init_params: params },
+        body: { init_params: params, ...enteredVersion(version) },
         files: files.map((file) => ({ field: 'files', name: file.name, content: file })),
       }),
   })
@@ -104,6 +106,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
           onAdd={add}
           onRemove={(file) => setFiles((were) => were.filter((one) => one !== file))}
         />
+        <VersionField place={{ collection, task }} value={version} onChange={setVersion} />
         {start.error && <Problem error={start.error} />}
         <div className="flex flex-wrap items-center gap-3">
           <Button type="submit" look="main" icon="play" disabled={!mayWrite || start.isPending}>
@@ -113,7 +116,15 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
         </div>
         <section>
           <h2 className="mb-1 font-medium text-12 text-muted">The same from a terminal</h2>
-          <CopyLine text={runCommand({ collection, task, params, files: files.map(({ name }) => name) })} />
+          <CopyLine
+            text={runCommand({
+              collection,
+              task,
+              version: version.trim(),
+              params,
+              files: files.map(({ name }) => name),
+            })}
+          />
         </section>
       </form>
     </main>

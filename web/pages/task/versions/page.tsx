@@ -11,6 +11,7 @@ import { keys } from '../../../data/keys.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { VersionTags } from '../../../parts/versions/tags.tsx'
 import { VersionList } from '../../../parts/versions/version-list.tsx'
 import { versionMeta } from '../../../parts/versions/version-meta.ts'
 import { Button } from '../../../ui/button.tsx'
@@ -47,6 +48,10 @@ const restoreVersion = async ({ collection, task }: TaskPlaceProps, data: string
 }
 
 const JsonDiff = lazyPart(() => import('../../../parts/diff/json-diff.tsx'))
+
+/** The text that a JSON text stands for; undefined for null. */
+const parsedText = (json: string | undefined): string | undefined =>
+  (json === undefined ? undefined : (JSON.parse(json) as string | null)) ?? undefined
 
 const pageSize = 50
 
@@ -141,6 +146,13 @@ const VersionView = ({ place, index, isNewest }: VersionViewProps) => {
           Restore
         </Button>
       </div>
+      <VersionTags
+        place={place}
+        index={index}
+        tags={after.version.tags}
+        saved={parsedText(memberText(after.data, 'version'))}
+        mayWrite={mayWrite}
+      />
       {after.version.note && <p className="break-words">{after.version.note}</p>}
       {others.length > 0 && <p className="text-muted">Also changed: {others.join(', ')}</p>}
       {!before ? (
