@@ -122,7 +122,7 @@ describe('jetty batch ls, get and results', () => {
       await shell.jetty(['batch', 'run', 'acme/echo', items, '--name', 'shown', '--json'])
     ).json()
     const listed = await shell.jetty(['batch', 'ls', 'acme', '-n', '1'])
-    expect(listed.stdout).toMatch(new RegExp(`^BATCH .*\\n${id} +completed +echo +shown +2 +0 +2 `))
+    expect(listed.stdout).toMatch(new RegExp(`^BATCH .*\\n${id} +completed +echo +~0 +shown +2 +0 +2 `))
     const shown = await shell.jetty(['batch', 'get', `acme/${id}`])
     expect(shown.stdout).toMatch(/runs +2 of 2 ended/)
     const csv = await shell.jetty(['batch', 'results', `acme/${id}`])

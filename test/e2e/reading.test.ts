@@ -48,9 +48,12 @@ it('a page that is not loaded yet waits for a server that is away', async () => 
   await page.route('**/*', (route) => route.abort())
   await page.keyboard.press('g')
   await page.keyboard.press('p')
-  await page.getByText('The server does not answer').waitFor()
-  await page.getByRole('heading', { name: 'Collections' }).waitFor()
-  await page.unroute('**/*')
+  try {
+    await page.getByText('The server does not answer').waitFor()
+    await page.getByRole('heading', { name: 'Collections' }).waitFor()
+  } finally {
+    await page.unroute('**/*') // the tests after this one load pages
+  }
   await page.getByRole('heading', { name: 'Playground' }).waitFor()
   faults.length = 0 // Chromium notes each request that found nobody
 })

@@ -53,8 +53,8 @@ export interface Side extends Place {
   expired: string
 }
 
-/** In every name of the foreign side, and nowhere else. */
-const foreignWord = 'zq7'
+/** In every name of the foreign side, and nowhere else: long enough that no sealed value or hash has it by chance. */
+const foreignWord = 'zq7kwx7'
 const foreignNumbers = 7_770_001
 
 /** The foreign side has used it for its run. */
@@ -234,7 +234,7 @@ const numberFrom = async (jetty: TestServer, first: number): Promise<void> => {
   }
 }
 
-const unknownWord = 'xx7'
+const unknownWord = 'xx7kwx7'
 
 /** A place of which nothing exists, with names and ids like those of the foreign side. */
 export const unknownLike = (theirs: Side): Place => {
@@ -299,7 +299,8 @@ const foreignPatterns = new WeakMap<Side, { any: RegExp; whole: RegExp }>()
 const patternsOf = (theirs: Side): { any: RegExp; whole: RegExp } => {
   const { trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key } = theirs
   const ids = [trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key.slice(4), key.slice(0, 8)]
-  const others = `\\b777\\d{4}\\b|${ids.join('|')}`
+  // Not inside a longer word: a short id occurs by chance in sealed values and hashes.
+  const others = `(?<![\\w+/-])(?:777\\d{4}|${ids.join('|')})(?![\\w+/-])`
   return {
     any: new RegExp(`${foreignWord}|${others}`, 'i'),
     whole: new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|${others}`, 'gi'),

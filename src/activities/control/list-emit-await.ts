@@ -109,9 +109,11 @@ const parameters = z.object({
     .optional()
     .describe('Labels that every child run gets at its start.'),
   task_reference: z
-    .looseObject({ task_name: z.string().min(1), version: versionRefSchema.nullish() })
+    .looseObject({ task_name: z.string().min(1), version: versionRefSchema.or(z.number()).nullish() })
     .optional()
-    .describe('Deprecated form of child_workflow_name: {task_name, version}.'),
+    .describe(
+      'Deprecated form of child_workflow_name: {task_name, version}. A number as version counts versions elsewhere and is ignored.',
+    ),
   data_mapping: z
     .record(z.string(), z.unknown())
     .optional()
@@ -137,8 +139,8 @@ const itemsOf = ({ items_path: items }: Parameters): Json[] => {
 }
 
 const taskOf = ({ child_workflow_name: name, task_reference: reference }: Parameters): string => {
-  const version = reference?.version
-  const task = name ?? (reference && (version ? `${reference.task_name}@${version}` : reference.task_name))
+  const version = typeof reference?.version === 'string' ? `@${reference.version}` : ''
+  const task = name ?? (reference && `${reference.task_name}${version}`)
   if (task !== undefined) return task
   throw new AppError('parameter_invalid', 'child_workflow_name is required', {
     hint: 'Set it to the name of the task to run for each item.',
