@@ -195,6 +195,8 @@ export interface PlannedTrial {
   step: string | null
   /** Recorded results before that step; undefined: there are none. */
   carry: Carry | undefined
+  /** Steps that write among those that would be executed, as far as their configs tell. */
+  writes: string[]
 }
 
 /** Runs of one task that a caller is about to ask for, each with parameters of its own. */

@@ -90,14 +90,14 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
       { id: 'two', text: 'grace', expected },
     ]
     await dialog.getByLabel('Or rows', { exact: false }).fill(rows.map((row) => JSON.stringify(row)).join('\n'))
-    await dialog.getByRole('button', { name: 'Start' }).click()
-    await dialog.getByText('Name the model that judges').waitFor()
-    await dialog.getByRole('textbox', { name: 'Model' }).fill('scripted/judge')
-    await dialog.getByLabel('Judges by').fill('Does the output say what was expected?')
-    await dialog.getByLabel('Lowest mean that passes').fill('0.9')
     return dialog
   }
   const first = await evaluate('first', 'GRACE')
+  await first.getByRole('button', { name: 'Start' }).click()
+  await first.getByText('Name the model that judges').waitFor()
+  await first.getByRole('textbox', { name: 'Model' }).fill('scripted/judge')
+  await first.getByLabel('Judges by').fill('Does the output say what was expected?')
+  await first.getByLabel('Lowest mean that passes').fill('0.9')
   await first.getByText("2 runs: No evaluation of 'letters' has a judge 'right'", { exact: false }).waitFor()
   await takeShots(visitor, 'evaluations-new')
   await expectSound(visitor, 'a new evaluation')
@@ -107,7 +107,7 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
   await shown.getByRole('cell', { name: '100 %', exact: true }).waitFor()
 
   await page.reload() // the list knows then that the first has completed
-  const second = await evaluate('second', 'nobody')
+  const second = await evaluate('second', 'nobody') // with the judge of the first
   await second.getByLabel('Compared with').selectOption({ label: 'first' })
   await second.getByText(/2 runs: about \$0 .* from \d recorded runs/).waitFor()
   await takeShots(visitor, 'evaluations-estimate')

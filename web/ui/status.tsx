@@ -7,6 +7,7 @@ const looks = {
   waiting: { colour: 'text-wait', path: 'M5.5 3.5v9M10.5 3.5v9', text: 'Waiting' },
   pending: { colour: 'text-idle', path: 'M8 2.5a5.5 5.5 0 1 0 .01 0M8 5v3l2 1.5', text: 'Pending' },
   cancelled: { colour: 'text-idle', path: 'M3 8h10', text: 'Cancelled' },
+  stopped: { colour: 'text-wait', path: 'M4.5 4.5h7v7h-7z', text: 'Stopped' },
   skipped: { colour: 'text-idle', path: 'M3 4.5l4 3.5-4 3.5M8 4.5l4 3.5-4 3.5M13.5 4v8', text: 'Skipped' },
   archived: { colour: 'text-idle', path: 'M2.5 3.5h11v3h-11zM3.5 6.5v6.5h9V6.5M6.5 9.5h3', text: 'Archived' },
 } as const

@@ -204,6 +204,7 @@ export const planExperiment = async (
   })
   const items: NewExperimentItem[] = []
   const firstSteps = new Map<string, number>()
+  const writing = new Set<string>()
   let [unknownCalls, isOther] = [0, false]
   for (const [n, run] of runs.entries()) {
     const base = { n, base_key: run.id, base_id: run.trajectory_id }
@@ -212,7 +213,7 @@ export const planExperiment = async (
       items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'cannot', reason })
       continue
     }
-    const { step, carry } = await trialPlan(deps, run, candidate)
+    const { step, carry, writes } = await trialPlan(deps, run, candidate)
     if (step === null) {
       items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'untouched', reason: null })
       continue
@@ -221,6 +222,7 @@ export const planExperiment = async (
     unknownCalls += rest.unknown
     isOther ||= asksOthers(JSON.parse(await definitionText(database, run.version)) as Workflow, candidate)
     firstSteps.set(step, (firstSteps.get(step) ?? 0) + 1)
+    for (const name of writes) writing.add(name)
     items.push({ ...base, from_step: step, rest_usd: rest.usd, state: 'waiting', outcome: null, reason: null })
   }
   const cost = await costOf(deps, collection, task, request, items, { unknownCalls, isOther })
@@ -228,6 +230,7 @@ export const planExperiment = async (
   const plan: ExperimentPlan = {
     ...{ runs: items.length, untouched: count('untouched'), cannot: count('cannot') },
     changed: items.filter(({ state }) => state === 'waiting').length,
+    writing_steps: [...writing].filter((name) => !request.allow.includes(name)),
     first_steps: Object.fromEntries(firstSteps),
     ...cost,
   }

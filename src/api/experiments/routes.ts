@@ -44,7 +44,7 @@ const shownHead = (row: ExperimentRow) => ({
   state: row.state,
   reason: row.reason,
   bound_usd: row.bound_usd,
-  estimate: JSON.parse(row.estimate) as ExperimentPlan,
+  estimate: { writing_steps: [], ...JSON.parse(row.estimate) } as ExperimentPlan,
   author: row.author,
   created: timestamp(row.created_at),
   ended: timestampOrNull(row.ended_at),

@@ -102,6 +102,7 @@ const judgeOf = (
   const detectable = spread === null || spread === 0 ? null : Math.min(reach, (seenAt * spread) / Math.sqrt(n))
   return {
     name: judge.name,
+    scale: judge.scale ?? null,
     n,
     ...counts,
     mean_difference: difference === null ? null : rounded(difference),
@@ -129,7 +130,7 @@ const fallOf = (judges: readonly Judge[], item: ExperimentItemRow): number => {
   return fall
 }
 
-const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untouched: 2 }
+const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untouched: 2, cancelled: 3 }
 
 /** Items, worst first; those that are equal come last. */
 export const worstFirst = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentItemRow[] =>

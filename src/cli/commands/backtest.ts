@@ -192,6 +192,9 @@ const planText = ({ task, candidate, plan }: PlannedExperiment): string => {
     ['runs', plan.runs],
     ['changed', plan.changed === 0 ? 0 : `${plan.changed}, from ${steps.join(', ')}`],
     ['untouched', plan.untouched],
+    ...(plan.writing_steps.length > 0
+      ? [['writes', `${plan.writing_steps.join(', ')}: not executed without --allow`] as [string, string]]
+      : []),
     ...(plan.cannot > 0 ? [['cannot', plan.cannot] as [string, number]] : []),
     ['cost', priceText(plan)],
     ...(plan.reason === null ? [] : [['because', plan.reason] as [string, string]]),

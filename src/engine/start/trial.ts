@@ -1,3 +1,4 @@
+import type { Json } from '../../activities/activity.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { Carry, PlannedTrial, TrialOf } from '../engine.ts'
@@ -12,6 +13,7 @@ import {
 import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
 import { pathsOf } from '../program/source.ts'
+import { effectsOf } from '../steps/trial-step.ts'
 import { stepsToCarry } from './rerun.ts'
 
 interface Recorded extends Settled {
@@ -87,6 +89,13 @@ const besideEachOther = (
   return { step: step.name, before }
 }
 
+const writingSteps = ({ steps }: Program, before: readonly Recorded[]): string[] => {
+  const carried = new Set(before.map(({ name }) => name))
+  return steps
+    .filter((step) => !carried.has(step.name) && effectsOf(step, step.config as Record<string, Json>) === 'writes')
+    .map(({ name }) => name)
+}
+
 /**
  * Finds the first step of a recorded run that another workflow, or other parameters, would change, and which recorded
  * results stand before it. Reads one row for each step.
@@ -99,11 +108,14 @@ export const planTrial = async (
   const [from, to] = [await programs.of(definitions.source), await programs.of(definitions.target)]
   const recorded = await stepsToCarry(queries, source.key, steeringPattern(from))
   const isChanged = makeChanged(from, parameters)
-  if (from.isParallel !== to.isParallel) return { step: to.steps[0]?.name ?? null, carry: undefined }
+  if (from.isParallel !== to.isParallel) {
+    return { step: to.steps[0]?.name ?? null, carry: undefined, writes: writingSteps(to, []) }
+  }
   const change = to.isParallel
     ? besideEachOther({ source: from, target: to }, recorded, isChanged)
     : alongPath(to, recorded, isChanged)
-  if (!change) return { step: null, carry: undefined }
+  if (!change) return { step: null, carry: undefined, writes: [] }
   const carry: Carry = { source, steps: change.before.map(({ seq, name }) => ({ seq, name })) }
-  return { step: change.step, carry: carry.steps.length > 0 ? carry : undefined }
+  const writes = writingSteps(to, change.before)
+  return { step: change.step, carry: carry.steps.length > 0 ? carry : undefined, writes }
 }

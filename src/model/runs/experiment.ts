@@ -80,6 +80,11 @@ const planSchema = z
     changed: z.int().describe('Runs of which a step would be executed.'),
     untouched: z.int().describe('Runs that took a path on which nothing differs: they cost nothing.'),
     cannot: z.int().describe('Runs that cannot be tried, such as those that were executed elsewhere.'),
+    writing_steps: z
+      .array(z.string())
+      .describe(
+        'Steps that write, behind the first one that differs: each takes its recorded result, or ends the trial.',
+      ),
     first_steps: z.record(z.string(), z.int()).describe('Number of changed runs by the first step that differs.'),
     cost_usd: expectedSchema.nullable().describe('Expected cost in US dollars; null if it is not known.'),
     reason: z.string().nullable().describe('Why the cost is not known.'),
@@ -117,6 +122,10 @@ export type ExperimentItem = z.output<typeof itemSchema>
 const judgedSchema = z
   .object({
     name: z.string(),
+    scale: z
+      .object({ min: z.number(), max: z.number() })
+      .nullable()
+      .describe('Of its scores; null: it passes or fails, and means are shares.'),
     n: z.int().describe('Runs with verdicts of both sides; those without a difference count as equal.'),
     better: z.int(),
     worse: z.int(),

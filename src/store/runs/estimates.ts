@@ -39,6 +39,17 @@ export const recordedRuns = query(
   (at: { taskId: number; definition: string; most: number }) => [at.taskId, at.definition, at.most],
 )
 
+/** Completed judgements of one judge of an experiment. */
+export const recordedTrialJudgements = query(
+  'recorded_trial_judgements',
+  recorded,
+  `select ${columns('true')}
+   from (select * from runs where id ~>=~ ($1 || '/judge/') and id ~<~ ($1 || '/judge0') and depth = 0
+      and id like '%.' || $2::int || '.%' and status = 'completed'
+    order by id limit $3) r ${spentBelow}`,
+  (at: { experiment: string; judge: number; most: number }) => [at.experiment, at.judge, at.most],
+)
+
 /** Completed judgements of one judge of an evaluation. */
 export const recordedJudgements = query(
   'recorded_judgements',

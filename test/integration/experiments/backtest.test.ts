@@ -2,88 +2,42 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { completion, type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { type GradedProvider, gradedWorkflow, gradingJudge, startGradedProvider } from './graded-provider.ts'
 
-let openai: FakeOpenAi
+let provider: GradedProvider
 let jetty: TestServer
-let drawn = 7
 /** Requests that a service outside got. */
 let hits: string[] = []
 const service = createServer((request, response) => {
   hits.push(`${request.method} ${request.url}`)
   response.end('{"ok": true}')
 })
-/** What the fake has billed, in US dollars. */
-let billed = 0
-let calls = { answers: 0, judgements: 0 }
-
-const random = () => {
-  drawn = (drawn * 1_103_515_245 + 12_345) % 2_147_483_648
-  return drawn / 2_147_483_648
-}
-const textOf = (body: Body): string => body.messages.map(({ content }: Body) => String(content)).join('\n')
-/** How good answers to a prompt are on average. */
-const quality: Record<string, number> = { well: 6, badly: 4.5, brilliantly: 7.5, nicely: 6 }
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', () => resolve()))
   const { port } = service.address() as AddressInfo
-  openai = await startFakeOpenAi()
+  provider = await startGradedProvider()
   jetty = await startTestServer({
-    env: { OPENAI_BASE_URL: openai.url, JETTY_ALLOW_PRIVATE_NETWORK: `127.0.0.1:${port}` },
+    env: { OPENAI_BASE_URL: provider.url, JETTY_ALLOW_PRIVATE_NETWORK: `127.0.0.1:${port}` },
   })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
     environment_variables: { OPENAI_API_KEY: 'sk-backtest-unmistakable-41b7' },
   })
-  openai.choose((body) => {
-    const text = textOf(body)
-    const isJudge = text.includes('impartial judge')
-    calls[isJudge ? 'judgements' : 'answers']++
-    const tone = /Answer (\w+)/.exec(text)?.[1] ?? ''
-    const found = Number(/quality=([\d.]+)/.exec(text)?.[1] ?? 0)
-    const made = (quality[tone] ?? 0) + 3 * (random() + random() + random() - 1.5)
-    const said = isJudge
-      ? JSON.stringify({ explanation: 'So it is.', score: Math.min(10, Math.max(1, Math.round(found))) })
-      : `quality=${made.toFixed(2)}`
-    const usage = { prompt_tokens: 300, completion_tokens: isJudge ? 20 : 50 + Math.floor(800 * random()) }
-    billed += (usage.prompt_tokens * 0.15 + usage.completion_tokens * 0.6) / 1e6
-    const more = { usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens } }
-    return { body: completion(body.model, said, more) }
-  })
 })
 afterAll(async () => {
   await jetty?.close()
-  await openai?.close()
+  await provider?.close()
   service.close()
 })
 beforeEach(() => {
   hits = []
-  billed = 0
-  calls = { answers: 0, judgements: 0 }
+  forget()
 })
 
-const workflow = (tone: string, more: { notify?: Body; steps?: string[] } = {}): Body => ({
-  init_params: { question: '', asks: true },
-  step_configs: {
-    asks: {
-      activity: 'conditional_branch',
-      condition_path: 'init_params.asks',
-      true_step: 'answer',
-      false_step: 'pass',
-    },
-    answer: {
-      activity: 'litellm_chat',
-      model: 'gpt-4o-mini',
-      system_prompt: `Answer ${tone}.`,
-      prompt_path: 'init_params.question',
-    },
-    pass: { activity: 'text_template', template: 'Nothing was asked.' },
-    ...(more.notify && { notify: more.notify }),
-  },
-  steps: ['asks', 'answer', 'pass', ...(more.notify ? ['notify'] : [])],
-})
-const judges = [{ name: 'good', instruction: 'Is it good?', model: 'gpt-4o-mini', scale: { min: 1, max: 10 } }]
+const forget = () => Object.assign(provider.bill, { answers: 0, judgements: 0, usd: 0 })
+
+const judges = [gradingJudge]
 
 const recorded = async (given: Body, count: number, passed = 0): Promise<string> => {
   const task = await jetty.task(given)
@@ -106,18 +60,18 @@ const ended = async (task: string, given: Body): Promise<Body> => {
 }
 
 test('a plan names the first step that differs, and runs without one; it calls no model', async () => {
-  const task = await recorded(workflow('well'), 12, 5)
-  const before = calls.answers
-  const { body } = await start(task, { workflow: workflow('badly'), runs: { last: 100 }, dry_run: true })
+  const task = await recorded(gradedWorkflow('well'), 12, 5)
+  const before = provider.bill.answers
+  const { body } = await start(task, { workflow: gradedWorkflow('badly'), runs: { last: 100 }, dry_run: true })
   expect(body).toMatchObject({
     experiment_id: null,
     candidate: { version: null, index: null, models: {} },
     plan: { runs: 17, changed: 12, untouched: 5, cannot: 0, first_steps: { answer: 12 }, reason: null },
   })
-  expect(body.plan.cost_usd.expected).toBeCloseTo(billed, 5)
+  expect(body.plan.cost_usd.expected).toBeCloseTo(provider.bill.usd, 5)
   const same = await start(task, { runs: { last: 100 }, dry_run: true })
   expect(same.body.plan).toMatchObject({ changed: 0, untouched: 17, cost_usd: { expected: 0 } })
-  const other = { ...workflow('well'), init_params: { question: '', asks: true, tone: 'dry' } }
+  const other = { ...gradedWorkflow('well'), init_params: { question: '', asks: true, tone: 'dry' } }
   expect((await start(task, { workflow: other, runs: { last: 100 }, dry_run: true })).body.plan.changed).toBe(0)
   const params = await start(task, { init_params: { question: 'Which?' }, runs: { last: 100 }, dry_run: true })
   expect(params.body.plan).toMatchObject({ changed: 12, untouched: 5 })
@@ -127,11 +81,11 @@ test('a plan names the first step that differs, and runs without one; it calls n
     cost_usd: null,
     reason: expect.stringContaining('other models'),
   })
-  const more = { ...workflow('well'), steps: ['asks', 'answer', 'pass', 'bye'] }
+  const more = { ...gradedWorkflow('well'), steps: ['asks', 'answer', 'pass', 'bye'] }
   more.step_configs.bye = { activity: 'text_template', template: 'Bye.' }
   const added = await start(task, { workflow: more, runs: { last: 100 }, dry_run: true })
   expect(added.body.plan).toMatchObject({ changed: 17, first_steps: { bye: 17 }, cost_usd: { expected: 0 } })
-  expect(calls.answers).toBe(before)
+  expect(provider.bill.answers).toBe(before)
 })
 
 test.each([
@@ -142,21 +96,25 @@ test.each([
   'answering $tone is $verdict; runs on another path cost nothing',
   { timeout: 180_000 },
   async ({ tone, verdict }) => {
-    const task = await recorded(workflow('well'), 40, 10)
-    calls = { answers: 0, judgements: 0 }
-    billed = 0
-    const found = await ended(task, { workflow: workflow(tone), runs: { last: 100 }, judges, max_concurrency: 16 })
+    const task = await recorded(gradedWorkflow('well'), 40, 10)
+    forget()
+    const found = await ended(task, {
+      workflow: gradedWorkflow(tone),
+      runs: { last: 100 },
+      judges,
+      max_concurrency: 16,
+    })
     expect(found).toMatchObject({ state: 'completed', progress: 1, outcomes: { untouched: 10, judged: 40 } })
     expect(found.judges).toMatchObject([{ name: 'good', n: 50, verdict }])
     if (verdict === 'no_difference') expect(found.judges[0].detectable).toBeGreaterThan(0.1)
-    expect(calls).toEqual({ answers: 40, judgements: 80 })
-    expect(found.cost_usd).toBeCloseTo(billed, 6)
+    expect(provider.bill).toMatchObject({ answers: 40, judgements: 80 })
+    expect(found.cost_usd).toBeCloseTo(provider.bill.usd, 6)
     const falls = found.items
       .filter(({ outcome }: Body) => outcome === 'judged')
       .map(({ verdicts }: Body) => verdicts.good.base - verdicts.good.candidate)
     expect(falls).toEqual([...falls].sort((left, right) => right - left))
     // The runs that were tried are no base of the next experiment.
-    const next = await start(task, { workflow: workflow('badly'), runs: { last: 500 }, dry_run: true })
+    const next = await start(task, { workflow: gradedWorkflow('badly'), runs: { last: 500 }, dry_run: true })
     expect(next.body.plan.runs).toBe(50)
   },
 )
@@ -164,16 +122,19 @@ test.each([
 test('a step that writes is not repeated: equal inputs take the recorded result, others end the trial', async () => {
   const { port } = service.address() as AddressInfo
   const told = { activity: 'http_request', method: 'POST', url: `http://127.0.0.1:${port}/told`, body: { done: true } }
-  const task = await recorded(workflow('well', { notify: told }), 6)
+  const task = await recorded(gradedWorkflow('well', { notify: told }), 6)
   expect(hits).toHaveLength(6)
-  const same = await ended(task, { workflow: workflow('badly', { notify: told }), output_path: 'answer.outputs.text' })
+  const same = await ended(task, {
+    workflow: gradedWorkflow('badly', { notify: told }),
+    output_path: 'answer.outputs.text',
+  })
   expect(same).toMatchObject({ state: 'completed', outcomes: { changed: 6 } })
   expect(hits).toHaveLength(6)
   const trial = await jetty.get(task, same.items[0].trial_id)
   expect(trial.steps.notify.origin).toMatchObject({ trajectory_id: same.items[0].trajectory_id, step: 'notify' })
 
   const saying = { ...told, body: { said_path: 'answer.outputs.text' } }
-  const other = { workflow: workflow('badly', { notify: saying }), output_path: 'answer.outputs.text', judges }
+  const other = { workflow: gradedWorkflow('badly', { notify: saying }), output_path: 'answer.outputs.text', judges }
   const cut = await ended(task, other)
   expect(cut.outcomes).toEqual({ stopped_before_effect: 6 })
   expect(cut.items[0]).toMatchObject({
@@ -182,28 +143,27 @@ test('a step that writes is not repeated: equal inputs take the recorded result,
   })
   expect(cut.judges[0]).toMatchObject({ n: 6 })
   expect(hits).toHaveLength(6)
-  const lastOnly = await ended(task, { workflow: workflow('badly', { notify: saying }), judges })
+  const lastOnly = await ended(task, { workflow: gradedWorkflow('badly', { notify: saying }), judges })
   expect(lastOnly).toMatchObject({ outcomes: { stopped_before_effect: 6 }, judges: [{ n: 6 }] })
 
   const allowed = await ended(task, { ...other, judges: undefined, allow: ['notify'] })
   expect(allowed.outcomes).toEqual({ changed: 6 })
   expect(hits).toHaveLength(12)
   const harmless = { ...saying, options: { effects: 'none' } }
-  await ended(task, { workflow: workflow('badly', { notify: harmless }), output_path: 'answer.outputs.text' })
+  await ended(task, { workflow: gradedWorkflow('badly', { notify: harmless }), output_path: 'answer.outputs.text' })
   expect(hits).toHaveLength(18)
 })
 
 test('nothing starts that could cross the bound, with 64 at once; with a higher one the rest goes on', async () => {
-  const task = await recorded(workflow('well'), 100)
-  const whole = billed
-  billed = 0
-  calls = { answers: 0, judgements: 0 }
-  const given = { workflow: workflow('badly'), runs: { last: 100 }, max_concurrency: 64 }
+  const task = await recorded(gradedWorkflow('well'), 100)
+  const whole = provider.bill.usd
+  forget()
+  const given = { workflow: gradedWorkflow('badly'), runs: { last: 100 }, max_concurrency: 64 }
   const found = await ended(task, { ...given, bound_usd: whole / 3 })
   expect(found).toMatchObject({ state: 'stopped', reason: 'bound' })
-  expect(billed).toBeLessThanOrEqual(whole / 3)
-  expect(billed).toBeGreaterThan(whole / 5)
-  const done = calls.answers
+  expect(provider.bill.usd).toBeLessThanOrEqual(whole / 3)
+  expect(provider.bill.usd).toBeGreaterThan(whole / 5)
+  const done = provider.bill.answers
   expect(done).toBe(found.outcomes.changed)
   const resumed = await jetty.call('POST', `/api/v1/experiments/acme/${found.experiment_id}/resume`, {
     bound_usd: 2 * whole,
@@ -211,14 +171,14 @@ test('nothing starts that could cross the bound, with 64 at once; with a higher 
   expect(resumed.body.state).toBe('running')
   await expect.poll(async () => (await look(found.experiment_id)).state, { timeout: 60_000 }).toBe('completed')
   expect((await look(found.experiment_id)).outcomes).toEqual({ changed: 100 })
-  expect(calls.answers).toBe(100)
+  expect(provider.bill.answers).toBe(100)
 })
 
 test('bad requests name the field; a cancelled experiment starts no more', async () => {
-  const task = await recorded(workflow('well'), 3)
+  const task = await recorded(gradedWorkflow('well'), 3)
   const refusals: [Body, string][] = [
     [{ version: 'nowhere' }, 'nowhere'],
-    [{ version: '0', workflow: workflow('well') }, 'workflow'],
+    [{ version: '0', workflow: gradedWorkflow('well') }, 'workflow'],
     [{ workflow: { step_configs: {}, steps: ['gone'] } }, 'candidate cannot be run'],
     [{ runs: { last: 100_000 } }, 'JETTY_MAX_EXPERIMENT_RUNS'],
     [{ runs: { trajectory_ids: ['deadbeef'] } }, 'deadbeef'],
@@ -228,7 +188,7 @@ test('bad requests name the field; a cancelled experiment starts no more', async
     const { status, body } = await start(task, given)
     expect([status >= 400 && status < 500, JSON.stringify(body)]).toEqual([true, expect.stringContaining(named)])
   }
-  const { body } = await start(task, { workflow: workflow('badly'), max_concurrency: 1 })
+  const { body } = await start(task, { workflow: gradedWorkflow('badly'), max_concurrency: 1 })
   const cancelled = await jetty.call('POST', `/api/v1/experiments/acme/${body.experiment_id}/cancel`)
   expect(cancelled.body.state).toBe('stopped')
   const { body: list } = await jetty.call('GET', `/api/v1/experiments/acme?task=${task}`)

@@ -233,6 +233,7 @@ export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, on
   const rows = stepRows(differences)
   const shown = isOnlyDifferent ? rows.filter(({ isSame }) => !isSame) : rows
   const isWaiting = differences.some((one) => one === undefined)
+  const differing = rows.filter(({ isSame }) => !isSame)
   return (
     <table className="w-full border-collapse">
       <thead>
@@ -251,15 +252,18 @@ export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, on
         <Facts runs={runs} />
         <ParamsRow differences={differences} />
         {shown.map((row) => (
-          <StepLines key={row.step} row={row} places={places} />
+          <StepLines
+            key={row.step}
+            row={row}
+            places={places}
+            isOnly={!isWaiting && differing.length === 1 && row === differing[0]}
+          />
         ))}
       </tbody>
       <tfoot>
         <tr className="border-line border-t">
           <td colSpan={places.length + 1} className="py-2 text-12 text-muted">
-            {isWaiting
-              ? 'Comparing…'
-              : `${rows.filter(({ isSame }) => !isSame).length} of ${rows.length} steps differ.`}
+            {isWaiting ? 'Comparing…' : `${differing.length} of ${rows.length} steps differ.`}
           </td>
         </tr>
       </tfoot>
@@ -380,8 +384,16 @@ const BaseParams = ({ differences }: Pick<TableProps, 'differences'>) => {
   )
 }
 
-const StepLines = ({ row, places }: { row: ComparedStep; places: readonly RunAddress[] }) => {
-  const [isOpen, setOpen] = useState(false)
+interface StepLinesProps {
+  row: ComparedStep
+  places: readonly RunAddress[]
+  /** Whether no other step differs: then it is what one came to see. */
+  isOnly: boolean
+}
+
+const StepLines = ({ row, places, isOnly }: StepLinesProps) => {
+  const [chosen, setOpen] = useState<boolean>()
+  const isOpen = chosen ?? isOnly
   const canOpen = !row.isSame
   const title = (
     <button

@@ -20,6 +20,7 @@ const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps
   hooks: lazyPart(() => import('./hooks/page.tsx')),
   batches: lazyPart(() => import('./batches/page.tsx')),
   evaluations: lazyPart(() => import('./evaluations/page.tsx')),
+  experiments: lazyPart(() => import('./experiments/page.tsx')),
   stats: lazyPart(() => import('./stats/page.tsx')),
 }
 

@@ -9,6 +9,7 @@ export const taskTabs = [
   ['hooks', 'Hooks'],
   ['batches', 'Batches'],
   ['evaluations', 'Evaluations'],
+  ['experiments', 'Experiments'],
   ['stats', 'Statistics'],
 ] as const
 
@@ -24,6 +25,7 @@ interface TaskSearch {
   hook?: string
   batch?: string
   evaluation?: string
+  experiment?: string
   /** With the definition: the failed run that is to be mended, and its step. */
   mends?: string
   from?: string
@@ -33,7 +35,7 @@ interface TaskSearch {
 export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
   const tab = readTaskTab(search.tab)
   const version = Number(search.version)
-  const { routine, hook, batch, evaluation, mends, from } = search
+  const { routine, hook, batch, evaluation, experiment, mends, from } = search
   return {
     ...(tab === 'runs' ? {} : { tab }),
     ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
@@ -43,5 +45,6 @@ export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
     ...(tab === 'definition' && typeof mends === 'string' && mends !== '' ? { mends } : {}),
     ...(tab === 'definition' && typeof from === 'string' && from !== '' ? { from } : {}),
     ...(tab === 'evaluations' && typeof evaluation === 'string' && evaluation !== '' ? { evaluation } : {}),
+    ...(tab === 'experiments' && typeof experiment === 'string' && experiment !== '' ? { experiment } : {}),
   }
 }

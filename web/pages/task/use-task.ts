@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { memberText } from '../../../src/lib/json/json-text.ts'
 import type { Task } from '../../../src/model/workflows/task.ts'
-import { apiCall } from '../../data/api.ts'
+import type { TaskVersion } from '../../../src/model/workflows/task-version.ts'
+import { api, apiCall } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 /** Says which task a tab is about. */
 export interface TaskPlaceProps {
@@ -44,3 +45,18 @@ export const useTask = (collection: string, task: string, isAsked = true) =>
     queryFn: ({ signal }) => readTask(collection, task, signal),
     enabled: isAsked,
   })
+
+/** One version with its content as text, as it was stored. */
+export const readVersion = async ({ collection, task }: TaskPlaceProps, index: number, signal?: AbortSignal) => {
+  const params = { collection, task, ref: `~${index}` }
+  const text = (await apiCall('getTaskVersion', { params, asText: true, ...(signal && { signal }) })) as string
+  const data = memberText(text, 'data') ?? '{}'
+  return { version: JSON.parse(text) as TaskVersion, data, workflowText: memberText(data, 'workflow') ?? '{}' }
+}
+
+/** The newest version of a task with its content. */
+export const newestVersion = async (place: TaskPlaceProps, signal?: AbortSignal) => {
+  const query = { limit: 1 }
+  const { versions } = await api.listTaskVersions({ params: { ...place }, query, ...(signal && { signal }) })
+  return readVersion(place, versions[0]?.index ?? 0, signal)
+}

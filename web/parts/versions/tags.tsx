@@ -51,12 +51,15 @@ export const VersionTags = ({ place, index, tags, saved, mayWrite }: VersionTags
 }
 
 interface NewTagProps extends Pick<VersionTagsProps, 'place' | 'index'> {
+  /** What is proposed. */
+  initial?: string
   onDone: () => unknown
   onClose: () => void
 }
 
-const NewTag = ({ place, index, onDone, onClose }: NewTagProps) => {
-  const [tag, setTag] = useState('')
+/** Gives a version a tag, which then no other version of the task has. */
+export const NewTag = ({ place, index, initial = '', onDone, onClose }: NewTagProps) => {
+  const [tag, setTag] = useState(initial)
   return (
     <FormDialog
       title={`Tag version ${index}`}

@@ -284,6 +284,11 @@ const RunAgain = ({ place: { collection, task } }: { place: TaskPlaceProps }) =>
 
 const WorkflowGraphView = lazyPart(() => import('./graph.tsx'))
 const JsonEditor = lazyPart(() => import('../../../parts/editor/json-editor.tsx'))
+const TryDraft = lazyPart(async () => ({ default: (await import('../experiments/draft-trial.tsx')).TryDraft }))
+const TagSaved = lazyPart(async () => ({ default: (await import('../experiments/draft-trial.tsx')).TagSaved }))
+const ExperimentView = lazyPart(async () => ({
+  default: (await import('../experiments/experiment-view.tsx')).ExperimentView,
+}))
 
 /** The workflow of a task: text, picture and problems of one document. */
 const DefinitionTab = ({ collection, task }: TaskPlaceProps) => {
@@ -293,7 +298,7 @@ const DefinitionTab = ({ collection, task }: TaskPlaceProps) => {
   return read.data ? <Definition collection={collection} task={task} read={read.data} /> : <main className="flex-1" />
 }
 
-type View = 'problems' | 'steps' | 'graph'
+type View = 'problems' | 'steps' | 'graph' | 'trial'
 
 /** Text and panel side by side need 768 px; below that the panel covers the text. */
 const isNarrow = (): boolean => window.matchMedia('(max-width: 767px)').matches
@@ -313,6 +318,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
   const { from } = useSearch({ strict: false })
   const [chosenView, setView] = useState<View>()
   const [step, setStep] = useState<string>()
+  const [trial, setTrial] = useState<string>()
   const [isOpen, setOpen] = useState(() => !isNarrow())
   const choose = (name: string) => {
     setStep(name)
@@ -338,7 +344,29 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
         mayWrite={mayWrite}
         onSaved={draft.saved}
         onReset={draft.reset}
-        next={<RunAgain place={{ collection, task }} />}
+        beside={
+          !problems.some(({ severity }) => severity === 'error') && (
+            <Suspense>
+              <TryDraft
+                place={{ collection, task }}
+                text={text}
+                onStarted={(id) => {
+                  setTrial(id)
+                  setView('trial')
+                  setOpen(true)
+                }}
+              />
+            </Suspense>
+          )
+        }
+        next={
+          <>
+            <Suspense>
+              <TagSaved place={{ collection, task }} saved={base} />
+            </Suspense>
+            <RunAgain place={{ collection, task }} />
+          </>
+        }
       />
       <TabbedSplit<View>
         label="steps and problems"
@@ -351,6 +379,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
           { name: 'graph', text: 'Graph' },
           { name: 'steps', text: 'Steps', count: String(check?.steps_total ?? 0) },
           { name: 'problems', text: 'Problems', count: String(problems.length) },
+          ...(trial === undefined ? [] : [{ name: 'trial', text: 'Trial' } as const]),
         ]}
         current={view}
         onSelect={setView}
@@ -358,6 +387,13 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
           <>
             {error && <Problem error={error} />}
             {view === 'problems' && <ProblemList problems={problems} isBroken={isBroken} onShow={showInText} />}
+            {view === 'trial' && trial !== undefined && (
+              <Suspense>
+                <div className="p-4">
+                  <ExperimentView key={trial} place={{ collection, task }} id={trial} mayWrite={mayWrite} />
+                </div>
+              </Suspense>
+            )}
             {view === 'graph' && check && (
               <Suspense>
                 <WorkflowGraphView check={check} chosen={step} onChoose={choose} />

@@ -23,6 +23,8 @@ interface SaveBarProps {
   /** Starts a run of what is saved. */
   onRun?: () => void
   isStarting?: boolean
+  /** Stands before the buttons while something is changed. */
+  beside?: ReactNode
   /** Stands beside the buttons once something was saved. */
   next?: ReactNode
 }
@@ -40,7 +42,8 @@ const save = async ({ collection, task }: TaskPlaceProps, text: string, note: st
 
 /** Saves the workflow with a note, and says so when somebody else was faster. */
 export const SaveBar = (props: SaveBarProps) => {
-  const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false, next } = props
+  const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false } = props
+  const { beside, next } = props
   const queries = useQueryClient()
   const [note, setNote] = useState('')
   const [isLate, setLate] = useState(false)
@@ -79,6 +82,7 @@ export const SaveBar = (props: SaveBarProps) => {
       <Button disabled={!isChanged} onClick={() => onReset(base)}>
         Undo all
       </Button>
+      {isChanged && !isBroken && beside}
       <Button
         id="save-workflow"
         look={onRun ? 'plain' : 'main'}

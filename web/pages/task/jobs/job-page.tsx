@@ -12,12 +12,12 @@ import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Status } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../use-task.ts'
-/** Work over the rows of a table, as a list shows it: a batch or an evaluation. */
+/** Work over many rows or runs, as a list shows it: a batch, an evaluation or an experiment. */
 export interface Job {
   id: string
   name: string | null
   status: string
-  /** Rows. */
+  /** Rows, or recorded runs. */
   total: number
   created: string
   ended: string | null
@@ -37,6 +37,8 @@ const whileAnyOpen = (listed: readonly Pick<Job, 'ended'>[]) =>
 interface JobListProps<One extends Job> {
   /** What the list holds: `batches`. */
   noun: string
+  /** What a job has many of: `rows`. */
+  units: string
   jobs: readonly One[]
   chosen: string | undefined
   onChoose: (id: string) => void
@@ -45,7 +47,7 @@ interface JobListProps<One extends Job> {
 }
 
 /** The jobs of a task, newest first. */
-const JobList = <One extends Job>({ noun, jobs, chosen, onChoose, detail }: JobListProps<One>) => {
+const JobList = <One extends Job>({ noun, units, jobs, chosen, onChoose, detail }: JobListProps<One>) => {
   const now = useNow()
   return (
     <section aria-label={`All ${noun}`}>
@@ -65,7 +67,7 @@ const JobList = <One extends Job>({ noun, jobs, chosen, onChoose, detail }: JobL
               <span className="min-w-0 flex-1 truncate font-medium max-sm:basis-full">{job.name ?? job.id}</span>
               <span className="max-w-60 shrink-0 truncate text-12 text-muted max-sm:hidden">{detail(job)}</span>
               <span className="w-20 shrink-0 text-right tabular-nums max-sm:order-2 max-sm:w-auto">
-                {countText(job.total)} rows
+                {countText(job.total)} {units}
               </span>
               <span className="w-20 shrink-0 text-right text-12 text-muted max-sm:order-3 max-sm:ml-auto">
                 {agoText(job.created, now)}
@@ -90,8 +92,9 @@ interface JobForm<One> {
 interface JobPageProps<One extends Job> {
   place: TaskPlaceProps
   /** Name of the chosen job in the address. */
-  noun: 'batch' | 'evaluation'
-  tab: 'batches' | 'evaluations'
+  noun: 'batch' | 'evaluation' | 'experiment'
+  tab: 'batches' | 'evaluations' | 'experiments'
+  units?: string
   title: string
   queryKey: readonly unknown[]
   load: (page: { cursor?: string }, signal: AbortSignal) => Promise<{ jobs: One[]; next_cursor: string | null }>
@@ -103,7 +106,15 @@ interface JobPageProps<One extends Job> {
 }
 
 /** Jobs of a task over many rows: the chosen one, all of them, and a form for a new one. */
-export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ...rest }: JobPageProps<One>) => {
+export const JobPage = <One extends Job>({
+  place,
+  noun,
+  tab,
+  title,
+  queryKey,
+  units = 'rows',
+  ...rest
+}: JobPageProps<One>) => {
   useTitle(title, place.task, place.collection)
   const navigate = useNavigate()
   const mayWrite = useMayWrite()
@@ -147,7 +158,7 @@ export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ..
             )
           }
         >
-          <JobList noun={tab} jobs={jobs} chosen={chosen} onChoose={choose} detail={rest.detail} />
+          <JobList noun={tab} units={units} jobs={jobs} chosen={chosen} onChoose={choose} detail={rest.detail} />
         </ListFrame>
         {isNew && rest.form({ jobs, onClose: () => setNew(false), onStarted: started })}
       </div>

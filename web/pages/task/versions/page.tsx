@@ -3,7 +3,6 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Suspense } from 'react'
 import { memberText } from '../../../../src/lib/json/json-text.ts'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
-import type { TaskVersion } from '../../../../src/model/workflows/task-version.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { useTitle } from '../../../data/browser.ts'
 import { useNow } from '../../../data/clock.ts'
@@ -17,7 +16,7 @@ import { versionMeta } from '../../../parts/versions/version-meta.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { TaskPlaceProps } from '../use-task.ts'
+import { readVersion, type TaskPlaceProps } from '../use-task.ts'
 
 const members = [
   ['name', 'the name'],
@@ -54,14 +53,6 @@ const parsedText = (json: string | undefined): string | undefined =>
   (json === undefined ? undefined : (JSON.parse(json) as string | null)) ?? undefined
 
 const pageSize = 50
-
-/** One version with its content as text, as it was stored. */
-const readVersion = async ({ collection, task }: TaskPlaceProps, index: number, signal?: AbortSignal) => {
-  const params = { collection, task, ref: `~${index}` }
-  const text = (await apiCall('getTaskVersion', { params, asText: true, ...(signal && { signal }) })) as string
-  const data = memberText(text, 'data') ?? '{}'
-  return { version: JSON.parse(text) as TaskVersion, data, workflowText: memberText(data, 'workflow') ?? '{}' }
-}
 
 /** What a task has been: who changed what and why. */
 const VersionsTab = ({ collection, task }: TaskPlaceProps) => {

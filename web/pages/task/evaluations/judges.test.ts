@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { emptyJudge, judgeErrors, judgeOf, thresholdsOf } from './page.tsx'
+import { emptyJudge, judgeErrors, judgeOf, thresholdsOf } from './judges.tsx'
 
 const entry = { ...emptyJudge('right'), instruction: 'Is it right? ', model: 'scripted/judge' }
 const common = { name: 'right', instruction: 'Is it right?', model: 'scripted/judge' }
