@@ -12,7 +12,6 @@ import { type StreamState, toggleFollowing, useStreamState } from '../data/strea
 import { setTheme, themes } from '../data/theme.ts'
 import { useWhoami } from '../data/whoami.ts'
 import { errorText, Problem } from '../parts/problem.tsx'
-import { SignInForm } from '../parts/sign-in-form.tsx'
 import { countText } from '../text/numbers.ts'
 import { buttonClass, IconButton } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
@@ -284,13 +283,17 @@ const LiveMark = () => {
   )
 }
 
+/** It comes when a session has ended. */
+const SignInForm = lazyPart(async () => ({ default: (await import('../parts/sign-in-form.tsx')).SignInForm }))
+
 /** Asks for a key where the session has ended. The page below stays as it was, with what somebody has typed into it. */
 const SessionEnded = () => {
   const client = useQueryClient()
+  const hasEnded = useSessionState() === 'ended'
   return (
-    <Dialog title="Your session has ended" isOpen={useSessionState() === 'ended'} isFirm onClose={() => {}}>
+    <Dialog title="Your session has ended" isOpen={hasEnded} isFirm onClose={() => {}}>
       <p className="mb-3 text-muted">Sign in again to go on where you were. Nothing on this page is lost.</p>
-      <SignInForm onDone={() => void client.invalidateQueries()} />
+      <Suspense>{hasEnded && <SignInForm onDone={() => void client.invalidateQueries()} />}</Suspense>
     </Dialog>
   )
 }

@@ -31,20 +31,25 @@ interface TaskSearch {
   from?: string
 }
 
+/** What a tab remembers in the address beside its name. */
+const kept: Partial<Record<TaskTab, readonly Exclude<keyof TaskSearch, 'tab' | 'version'>[]>> = {
+  routines: ['routine'],
+  hooks: ['hook'],
+  batches: ['batch'],
+  evaluations: ['evaluation'],
+  experiments: ['experiment'],
+  definition: ['mends', 'from'],
+}
+
 /** Parameters of a task's page beside those of its runs. */
 export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
   const tab = readTaskTab(search.tab)
+  const found: TaskSearch = tab === 'runs' ? {} : { tab }
   const version = Number(search.version)
-  const { routine, hook, batch, evaluation, experiment, mends, from } = search
-  return {
-    ...(tab === 'runs' ? {} : { tab }),
-    ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
-    ...(tab === 'routines' && typeof routine === 'string' && routine !== '' ? { routine } : {}),
-    ...(tab === 'hooks' && typeof hook === 'string' && hook !== '' ? { hook } : {}),
-    ...(tab === 'batches' && typeof batch === 'string' && batch !== '' ? { batch } : {}),
-    ...(tab === 'definition' && typeof mends === 'string' && mends !== '' ? { mends } : {}),
-    ...(tab === 'definition' && typeof from === 'string' && from !== '' ? { from } : {}),
-    ...(tab === 'evaluations' && typeof evaluation === 'string' && evaluation !== '' ? { evaluation } : {}),
-    ...(tab === 'experiments' && typeof experiment === 'string' && experiment !== '' ? { experiment } : {}),
+  if (tab === 'versions' && search.version !== undefined && Number.isInteger(version)) found.version = version
+  for (const name of kept[tab] ?? []) {
+    const value = search[name]
+    if (typeof value === 'string' && value !== '') found[name] = value
   }
+  return found
 }
