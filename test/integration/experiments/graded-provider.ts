@@ -6,6 +6,8 @@ export interface GradedProvider {
   url: string
   /** Requests so far, and what they cost in US dollars at the list price of gpt-4o-mini. */
   bill: { answers: number; judgements: number; usd: number }
+  /** Draws other qualities and lengths from now on. */
+  reseed(seed: number): void
   close(): Promise<void>
 }
 
@@ -15,10 +17,10 @@ const textOf = (body: Body): string => body.messages.map(({ content }: Body) => 
 const quality: Record<string, number> = { well: 6, badly: 4.5, brilliantly: 7.5, nicely: 6 }
 
 /** Starts one. A prompt says `Answer badly.`; the answer says its quality; a judge scores what it says. */
-export const startGradedProvider = async (seed = 7): Promise<GradedProvider> => {
+export const startGradedProvider = async (): Promise<GradedProvider> => {
   const openai = await startFakeOpenAi()
   const bill = { answers: 0, judgements: 0, usd: 0 }
-  let drawn = seed
+  let drawn = 7
   const random = () => {
     drawn = (drawn * 1_103_515_245 + 12_345) % 2_147_483_648
     return drawn / 2_147_483_648
@@ -38,7 +40,13 @@ export const startGradedProvider = async (seed = 7): Promise<GradedProvider> => 
     const more = { usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens } }
     return { body: completion(body.model, said, more) }
   })
-  return { url: openai.url, bill, close: () => openai.close() }
+  return {
+    ...{ url: openai.url, bill },
+    reseed(seed) {
+      drawn = seed
+    },
+    close: () => openai.close(),
+  }
 }
 
 /** A workflow whose answer has the quality that its prompt asks for; it asks only if `asks` is true. */
