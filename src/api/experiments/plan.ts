@@ -4,9 +4,11 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
+import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { type Judge, judgementTask } from '../../model/runs/evaluation.ts'
-import type { ExperimentPlan, ExperimentRequest } from '../../model/runs/experiment.ts'
+import { candidateSchema, type ExperimentPlan, type ExperimentRequest } from '../../model/runs/experiment.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { Models } from '../../providers/provider.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { chooseRunsAfter, runKeyOf } from '../../store/runs/collection-runs.ts'
 import { type ExperimentRow, judgedOutputs, type NewExperimentItem, restOfRun } from '../../store/runs/experiments.ts'
@@ -24,6 +26,7 @@ import { judgementWorkflow, judgeParams, verdictSeq } from '../evaluations/workf
 interface PlanDeps {
   database: Database
   engine: Pick<Engine, 'planTrial' | 'preflight' | 'problems'>
+  models: Pick<Models, 'prices'>
   settings: { maxExperimentRuns: number }
 }
 
@@ -138,12 +141,15 @@ const defaultsIn = (text: string): Record<string, unknown> => {
 const isSame = (left: unknown, right: unknown): boolean =>
   left === right || (left !== undefined && right !== undefined && canonicalJson(left) === canonicalJson(right))
 
-/** Parameters that a recorded run would have with the candidate, and the names of those that differ. */
+/** What of a candidate matters to one recorded run. */
+type TriedOnRuns = Pick<Candidate, 'definition' | 'models' | 'init_params'>
+
+/** Parameters that a recorded run would have with the candidate, those that it had, and the names of those that differ. */
 const parametersOf = async (
   queries: Queries,
   run: RunRow,
-  { definition, init_params: given }: Pick<Candidate, 'definition' | 'init_params'>,
-): Promise<{ initParams: Record<string, unknown>; changed: string[] }> => {
+  { definition, models, init_params: given }: TriedOnRuns,
+): Promise<{ initParams: Record<string, unknown>; recorded: Record<string, unknown>; changed: string[] }> => {
   const [before, after] = [await definitionText(queries, run.version), await definitionText(queries, definition)]
   const { init_params: text } = await withInitParams(queries, run, uncounted)
   const recorded = JSON.parse(text) as Record<string, unknown>
@@ -151,31 +157,77 @@ const parametersOf = async (
   // A parameter that was left out has the default of the candidate.
   const moved = Object.keys(present).filter((name) => isSame(recorded[name], former[name]))
   const initParams = { ...recorded, ...Object.fromEntries(moved.map((name) => [name, present[name]])), ...given }
+  for (const config of Object.values((JSON.parse(after) as Workflow).step_configs ?? {})) {
+    const name = modelParameter(config)
+    const model = name === undefined || Object.hasOwn(given, name) ? undefined : initParams[name]
+    const other = typeof model === 'string' && Object.hasOwn(models, model) ? models[model] : undefined
+    if (name !== undefined && other !== undefined) initParams[name] = other
+  }
   const changed = Object.keys(initParams).filter((name) => !isSame(initParams[name], recorded[name]))
-  return { initParams, changed }
+  return { initParams, recorded, changed }
 }
 
 /** Finds what a candidate would execute of a recorded run. */
 const trialPlan = async (
-  { database, engine }: Pick<PlanDeps, 'database' | 'engine'>,
+  { database, engine }: Pick<PlanDeps, 'database'> & { engine: Pick<Engine, 'planTrial'> },
   run: RunRow,
-  candidate: Pick<Candidate, 'definition' | 'init_params'>,
+  candidate: TriedOnRuns,
 ) => {
-  const { initParams, changed } = await parametersOf(database, run, candidate)
+  const { initParams, recorded, changed } = await parametersOf(database, run, candidate)
   const source = { key: run.id, trajectoryId: run.trajectory_id, name: run.name }
   const definitions = { source: run.version, target: candidate.definition }
-  return { initParams, ...(await engine.planTrial({ source, definitions, parameters: changed })) }
+  return { initParams, recorded, ...(await engine.planTrial({ source, definitions, parameters: changed })) }
 }
 
-const modelsIn = ({ step_configs: configs }: Workflow): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(configs ?? {}).map(([name, config]) => [name, isObject(config) ? config.model : undefined]),
-  )
+/** The parameter of the run that a step takes its model from. */
+const modelParameter = (config: unknown): string | undefined =>
+  isObject(config) && typeof config.model_path === 'string'
+    ? /^init_params\.(\w+)$/.exec(config.model_path)?.[1]
+    : undefined
 
-/** Whether a step asks another model than it did: what it cost then says nothing. */
-const asksOthers = (before: Workflow, { workflow }: Candidate): boolean => {
-  const [then, now] = [modelsIn(before), modelsIn(workflow)]
-  return Object.entries(now).some(([name, model]) => then[name] !== undefined && !isSame(then[name], model))
+/** The model that a step asks, as far as its config and the parameters of the run tell. */
+const modelOf = (workflow: Workflow, step: string, initParams: Record<string, unknown>): string | undefined => {
+  const config = workflow.step_configs?.[step]
+  const parameter = modelParameter(config)
+  const model = parameter === undefined ? isObject(config) && config.model : initParams[parameter]
+  return typeof model === 'string' ? model : undefined
+}
+
+/** What executing the rest of a recorded run would cost, by its record. */
+interface Rest {
+  usd: number
+  /** Recorded model calls of unknown price. */
+  unknown: number
+  /** Other models that would be asked, whose price is unknown. */
+  unpriced: string[]
+}
+
+/** Sums up what the steps that are executed were charged; another model charges its price for the same tokens. */
+const restOf = async (
+  { database, models }: Pick<PlanDeps, 'database' | 'models'>,
+  run: RunRow,
+  { initParams, recorded, carry }: Awaited<ReturnType<typeof trialPlan>>,
+  { workflow }: Candidate,
+): Promise<Rest> => {
+  const before = JSON.parse(await definitionText(database, run.version)) as Workflow
+  const rest: Rest = { usd: 0, unknown: 0, unpriced: [] }
+  for (const { name, usage: text, below } of await restOfRun(
+    database,
+    run.id,
+    carry?.steps.map(({ seq }) => seq) ?? [],
+  )) {
+    rest.usd += below
+    if (text === null) continue
+    const { cost_usd: cost, ...usage } = JSON.parse(text) as ModelUsage & { cost_usd: number | null }
+    const step = name.replace(/__\d+$/, '')
+    const [then, now] = [modelOf(before, step, recorded), modelOf(workflow, step, initParams)]
+    const isOther = then !== undefined && now !== undefined && then !== now
+    const usd = isOther ? (await models.prices())({ provider: undefined, model: now }, usage) : cost
+    if (usd !== null) rest.usd += usd
+    else if (isOther) rest.unpriced.push(now)
+    else rest.unknown++
+  }
+  return rest
 }
 
 const cannotBeTried = ({ ingested }: RunRow): string | null =>
@@ -190,7 +242,7 @@ export const planExperiment = async (
   task: FoundTask,
   request: ExperimentRequest,
 ): Promise<{ candidate: Candidate; plan: ExperimentPlan; items: NewExperimentItem[] }> => {
-  const { database, engine } = deps
+  const { engine } = deps
   const candidate = await candidateOf(deps, task, request)
   const runs = await baseRuns(deps, collection, task, request)
   if (runs.length === 0) {
@@ -205,7 +257,8 @@ export const planExperiment = async (
   const items: NewExperimentItem[] = []
   const firstSteps = new Map<string, number>()
   const writing = new Set<string>()
-  let [unknownCalls, isOther] = [0, false]
+  let unknownCalls = 0
+  const unpriced = new Set<string>()
   for (const [n, run] of runs.entries()) {
     const base = { n, base_key: run.id, base_id: run.trajectory_id }
     const reason = cannotBeTried(run)
@@ -213,19 +266,20 @@ export const planExperiment = async (
       items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'cannot', reason })
       continue
     }
-    const { step, carry, writes } = await trialPlan(deps, run, candidate)
+    const planned = await trialPlan(deps, run, candidate)
+    const { step, writes } = planned
     if (step === null) {
       items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'untouched', reason: null })
       continue
     }
-    const rest = await restOfRun(database, run.id, carry?.steps.map(({ seq }) => seq) ?? [])
+    const rest = await restOf(deps, run, planned, candidate)
     unknownCalls += rest.unknown
-    isOther ||= asksOthers(JSON.parse(await definitionText(database, run.version)) as Workflow, candidate)
+    for (const model of rest.unpriced) unpriced.add(model)
     firstSteps.set(step, (firstSteps.get(step) ?? 0) + 1)
     for (const name of writes) writing.add(name)
     items.push({ ...base, from_step: step, rest_usd: rest.usd, state: 'waiting', outcome: null, reason: null })
   }
-  const cost = await costOf(deps, collection, task, request, items, { unknownCalls, isOther })
+  const cost = await costOf(deps, collection, task, request, items, { unknownCalls, unpriced: [...unpriced] })
   const count = (outcome: string) => items.filter((item) => item.outcome === outcome).length
   const plan: ExperimentPlan = {
     ...{ runs: items.length, untouched: count('untouched'), cannot: count('cannot') },
@@ -244,13 +298,13 @@ const costOf = async (
   task: FoundTask,
   { judges = [] }: ExperimentRequest,
   items: readonly NewExperimentItem[],
-  { unknownCalls, isOther }: { unknownCalls: number; isOther: boolean },
+  { unknownCalls, unpriced }: { unknownCalls: number; unpriced: readonly string[] },
 ): Promise<Pick<ExperimentPlan, 'cost_usd' | 'reason'>> => {
   const samples = items.filter(({ state }) => state === 'waiting').map(({ rest_usd: usd }) => ({ usd, seconds: 0 }))
   const count = samples.length
   if (count === 0) return { cost_usd: { expected: 0, low: 0, high: 0 }, reason: null }
   const unknown = (reason: string) => ({ cost_usd: null, reason })
-  if (isOther) return unknown('The candidate asks other models, of whose cost the recorded runs say nothing')
+  if (unpriced.length > 0) return unknown(`The price of ${unpriced.join(', ')} is unknown`)
   if (unknownCalls > 0) return unknown(`The price of ${unknownCalls} recorded model calls is unknown`)
   const judged = await judgementsOf(database, collection.id, task, judges)
   const missing = judges.find((_, at) => (judged[at]?.length ?? 0) === 0)
@@ -324,8 +378,8 @@ export const experimentWork = (deps: Pick<PlanDeps, 'database'> & { engine: Pick
       const run = await findRunByKey(database, item.base_key)
       if (!run) throw new AppError('not_found', 'The recorded run was deleted')
       const { definition, author } = experiment
-      const given = JSON.parse(experiment.init_params) as Record<string, unknown>
-      const { initParams, step, carry } = await trialPlan(deps as PlanDeps, run, { definition, init_params: given })
+      const candidate = candidateSchema.parse(JSON.parse(experiment.candidate))
+      const { initParams, step, carry } = await trialPlan(deps, run, { ...candidate, definition })
       const from = step === null ? {} : { from_step: step }
       return {
         collection: { ...collection, environmentId: task.environment_id },

@@ -7,6 +7,7 @@ import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
 import type { Judge } from '../../model/runs/evaluation.ts'
 import { candidateSchema, type ExperimentPlan, type PlannedExperiment } from '../../model/runs/experiment.ts'
+import type { Models } from '../../providers/provider.ts'
 import type { Database } from '../../store/database/database.ts'
 import { answeredOnce } from '../../store/idempotency.ts'
 import {
@@ -31,6 +32,7 @@ interface ExperimentsDeps {
   database: Database
   sealer: Sealer
   engine: Pick<Engine, 'planTrial' | 'preflight' | 'problems' | 'requestEnd'>
+  models: Pick<Models, 'prices'>
   settings: { maxExperimentRuns: number }
   experiments: { wake(): void }
 }

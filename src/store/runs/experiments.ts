@@ -256,17 +256,15 @@ export const openRunsOf = query(
   (id: string) => [id],
 )
 
-/** What a recorded run paid for the steps that are not carried, with the runs below them; and calls of unknown price. */
-export const restOfRun = queryRow(
+/** Steps of a recorded run that are not carried and called models: their own usage, and what the runs below them paid. */
+export const restOfRun = query(
   'rest_of_run',
-  { usd: float, unknown: int },
-  `select coalesce(sum(case when s.usage is null then 0 else (s.usage::json->>'cost_usd')::float8 end), 0)
-     + coalesce(sum(b.usd), 0) as usd,
-     (count(*) filter (where s.usage like '%"cost_usd":null%'))::int as unknown
+  { name: text, usage: orNull(text), below: float },
+  `select s.name, s.usage, b.usd as below
    from steps s cross join lateral (
      select coalesce(sum(usd), 0)::float8 as usd from run_spending
      where position('/' in run_id) > 0 and run_id ~>=~ ($1 || '/' || s.seq || '/') and run_id ~<~ ($1 || '/' || s.seq || '0')) b
-   where s.run_id = $1 and not (s.seq = any($2::int[]))`,
+   where s.run_id = $1 and not (s.seq = any($2::int[])) and (s.usage is not null or b.usd > 0)`,
   (runKey: string, carried: readonly number[]) => [runKey, carried],
 )
 

@@ -75,17 +75,42 @@ test('a plan names the first step that differs, and runs without one; it calls n
   expect((await start(task, { workflow: other, runs: { last: 100 }, dry_run: true })).body.plan.changed).toBe(0)
   const params = await start(task, { init_params: { question: 'Which?' }, runs: { last: 100 }, dry_run: true })
   expect(params.body.plan).toMatchObject({ changed: 12, untouched: 5 })
-  const cheaper = await start(task, { models: { 'gpt-4o-mini': 'gpt-4o' }, runs: { last: 100 }, dry_run: true })
-  expect(cheaper.body.plan).toMatchObject({
-    changed: 12,
-    cost_usd: null,
-    reason: expect.stringContaining('other models'),
-  })
   const more = { ...gradedWorkflow('well'), steps: ['asks', 'answer', 'pass', 'bye'] }
   more.step_configs.bye = { activity: 'text_template', template: 'Bye.' }
   const added = await start(task, { workflow: more, runs: { last: 100 }, dry_run: true })
   expect(added.body.plan).toMatchObject({ changed: 17, first_steps: { bye: 17 }, cost_usd: { expected: 0 } })
   expect(provider.bill.answers).toBe(before)
+})
+
+test('another model is priced by the recorded tokens, whether a step names it or a parameter does', async () => {
+  const workflow = gradedWorkflow('well')
+  const { model: _, ...asking } = workflow.step_configs.answer
+  const byParameter = {
+    ...workflow,
+    init_params: { ...workflow.init_params, model: 'gpt-4o-mini' },
+    step_configs: { ...workflow.step_configs, answer: { ...asking, model_path: 'init_params.model' } },
+  }
+  for (const given of [workflow, byParameter]) {
+    forget()
+    const task = await recorded(given, 8)
+    const recordedUsd = provider.bill.usd
+    forget()
+    const plan = async (model: string) => {
+      const body = { models: { 'gpt-4o-mini': model }, dry_run: true }
+      return (await start(task, body)).body.plan
+    }
+    const dearer = await plan('gpt-4o') // 2.5 and 10 instead of 0.15 and 0.6 dollars for a million tokens
+    expect(dearer).toMatchObject({ changed: 8, first_steps: { answer: 8 }, reason: null })
+    expect(dearer.cost_usd.expected / recordedUsd).toBeCloseTo(2.5 / 0.15, 3)
+    expect(await plan('openai/unheard-of')).toMatchObject({
+      cost_usd: null,
+      reason: 'The price of openai/unheard-of is unknown',
+    })
+    expect(provider.bill.answers).toBe(0)
+    const { items } = await ended(task, { models: { 'gpt-4o-mini': 'gpt-4o' }, runs: { last: 1 } })
+    const trial = await jetty.get(task, items[0].trial_id)
+    expect(trial.steps.answer.inputs.model).toBe('gpt-4o')
+  }
 })
 
 test.each([
