@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tailwind from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
@@ -5,17 +7,19 @@ import { defineConfig, type Plugin } from 'vite'
 import { contract } from '../src/api/contract.ts'
 import { describeWireOperations } from '../src/client/operations.ts'
 
-/** The operations without those that only clients of models call: the pages make chats alone. */
-const ofPages = Object.fromEntries(
-  Object.entries(contract).filter(
-    ([name, { method, tag }]) => name === 'createChatCompletion' || method === 'GET' || tag !== 'Chat',
-  ),
-)
+const here = fileURLToPath(new URL('.', import.meta.url))
+
+/** The operations whose names the pages contain. What no page calls, a browser need not load. */
+const ofPages = () => {
+  const files = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name))
+  const words = new Set(files.flatMap((name) => readFileSync(join(here, name), 'utf8').match(/\w+/g) ?? []))
+  return Object.fromEntries(Object.entries(contract).filter(([name]) => words.has(name)))
+}
 
 /** Serves `virtual:operations`: what the client needs to make requests, without the schemas and texts of the contract. */
 const operationsPlugin = (): Plugin => {
   const id = '\0virtual:operations'
-  const needed = JSON.stringify(describeWireOperations(ofPages))
+  const needed = JSON.stringify(describeWireOperations(ofPages()))
   return {
     name: 'jetty-operations',
     resolveId: (source) => (source === 'virtual:operations' ? id : null),
@@ -23,8 +27,6 @@ const operationsPlugin = (): Plugin => {
     load: (loaded) => (loaded === id ? `export default JSON.parse(${JSON.stringify(needed)})` : null),
   }
 }
-
-const here = fileURLToPath(new URL('.', import.meta.url))
 
 const server = process.env.JETTY_API_URL ?? 'http://127.0.0.1:7070'
 

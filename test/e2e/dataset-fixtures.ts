@@ -129,7 +129,7 @@ const estimate: Answer<'estimateTask'> = {
     cost_usd: expected,
     duration_seconds: { expected: 140, low: 120, high: 171 },
   },
-  ...{ unknown_calls: 0, level: 0.9, parts: [] },
+  ...{ unknown_calls: 0, level: 0.9, parts: [], earlier: { jobs: 4, largest_error: 0.12, correction: 1.03 } },
 }
 const version = (index: number) => ({
   ...{ index, transaction_id: index, content_hash: hash, tags: index === 5 ? ['gold', '1.2.0'] : [] },

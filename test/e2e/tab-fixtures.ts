@@ -45,6 +45,7 @@ const batch = (task: string, more: Partial<BatchSummary>): BatchSummary => ({
   counts: { ...none, completed: 212, failed: 3, running: 20, pending: 165 },
   ...{ progress: 0.54, cost_usd: 1.2345, max_concurrency: 20, labels: {}, author: 'mara', created: at(30) },
   ...{ ended: null, duration_seconds: null, error: null, dataset: null },
+  estimate_usd: { expected: 2.2, low: 2, high: 2.5 },
   ...more,
 })
 
@@ -102,7 +103,7 @@ const evaluations = (): Fixture => {
   const evaluation: Evaluation = {
     ...{ ...facts, output_path: 'answer.outputs.text', progress: 0.41, cost_usd: null, comparison: null, passed: null },
     ...{ runs: { completed: 32, running: 8 }, judgements: { completed: 31, failed: 1 }, items_total: 1 },
-    ...{ page: 1, limit: 25, has_more: false },
+    ...{ page: 1, limit: 25, has_more: false, estimate_usd: null },
     judges: [
       {
         ...{ ...judged, name: 'clarity', model: 'gpt-5.5', instruction: 'Would a newcomer understand it?' },

@@ -1,5 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { Estimate } from '../../src/model/runs/estimate.ts'
+import type { ExpectedValue } from '../../src/model/runs/expected-cost.ts'
 import { api } from '../data/api.ts'
 import { countText, usdText } from '../text/numbers.ts'
 import { durationText } from '../text/times.ts'
@@ -31,10 +32,14 @@ const rangeText = (
   show: (value: number) => string | undefined,
 ): string => (low === null || high === null || show(low) === show(high) ? '' : ` (${show(low)} to ${show(high)})`)
 
+/** For the facts of what has been started: `expected $0.31 at its start`; false where nothing was known. */
+export const atStartText = (atStart: ExpectedValue | null): string | false =>
+  atStart !== null && `expected ${usdText(atStart.expected)} at its start`
+
 /** One line: cost and time with their intervals, from what they are known, or why they are not. */
 export const EstimateLine = ({ of }: { of: Estimate | undefined }) => {
   if (!of) return null
-  const { count, reused, cost_usd: cost, duration_seconds: seconds, unknown_calls: unknown, parts } = of
+  const { count, reused, cost_usd: cost, duration_seconds: seconds, unknown_calls: unknown, parts, earlier } = of
   const reason = parts.find((part) => part.reason !== null)?.reason
   const recorded = parts[0]?.basis?.runs ?? 0
   const facts = [
@@ -43,6 +48,7 @@ export const EstimateLine = ({ of }: { of: Estimate | undefined }) => {
     seconds && `${durationText(seconds.expected)}${rangeText(seconds, durationText)}`,
     unknown > 0 && `${countText(unknown)} calls have no known price`,
     cost && `from ${countText(recorded)} recorded ${recorded === 1 ? 'run' : 'runs'}`,
+    cost && earlier && `earlier estimates were within ${Math.ceil(earlier.largest_error * 100)} %`,
   ]
   return (
     <p className="text-12 text-muted">

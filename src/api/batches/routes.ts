@@ -8,6 +8,7 @@ import { csvRow } from '../../lib/text/csv.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf, type FoundCollection } from '../../model/collections/identity.ts'
 import { type BatchDataset, type BatchResult, type BatchSummary, batchTask } from '../../model/runs/batch.ts'
+import { expectedAtStart, type KeptEstimate } from '../../model/runs/expected-cost.ts'
 import { getOwnTask } from '../../model/runs/own-tasks.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { AskedVersion } from '../../model/version-ref.ts'
@@ -30,6 +31,7 @@ import {
 } from '../../store/tasks/batches.ts'
 import { taskAt, taskNameAt } from '../../store/tasks/task-at.ts'
 import { definitionHash, taskForRecords } from '../../store/tasks/tasks.ts'
+import { estimateToKeep } from '../estimates/estimate.ts'
 import { parquetStream, parquetType } from '../items/parquet-export.ts'
 import { checkSecretNames, unknownOf } from '../runs/start.ts'
 import { missingTask } from '../tasks/missing-task.ts'
@@ -126,6 +128,8 @@ interface BatchFacts {
   labels: Record<string, string>
   /** Absent where the items are no dataset. */
   dataset?: BatchDataset
+  /** Absent where nothing was known. */
+  estimate_usd?: KeptEstimate
   /** About parameters that the task does not have; absent without any. */
   warnings?: Warning[]
 }
@@ -179,6 +183,7 @@ const batchSummary = (batch: FoundBatch, progress: BatchProgress, publicUrl: str
     counts,
     progress: total === 0 ? 1 : ended / total,
     cost_usd: progress.cost_usd,
+    estimate_usd: expectedAtStart(facts.estimate_usd),
     max_concurrency: facts.max_concurrency,
     labels: facts.labels,
     author: run.author,
@@ -290,9 +295,12 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   const place = { ...collection, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
+  const job = { collectionId: collection.id, task, count: items.length, reused: 0, judges: [] }
+  const estimate = await estimateToKeep(deps.database, { ...job, maxConcurrency: max_concurrency }, body.economy)
   const facts: BatchFacts = {
     ...{ task: task.name, version, name: body.name ?? null, total: items.length, max_concurrency, labels },
     ...(source ? { dataset: source.facts } : {}),
+    ...estimate,
     ...(warnings.length > 0 ? { warnings } : {}),
   }
   const request = {

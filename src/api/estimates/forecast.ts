@@ -7,7 +7,7 @@ export interface Sample {
 }
 
 /** Runs of one kind that are to be executed, and those of that kind that are recorded: at least one. */
-export interface ForecastPart {
+interface ForecastPart {
   samples: readonly Sample[]
   count: number
 }

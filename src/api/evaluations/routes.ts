@@ -11,6 +11,7 @@ import {
   type Judge,
   type Threshold,
 } from '../../model/runs/evaluation.ts'
+import { expectedAtStart } from '../../model/runs/expected-cost.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import {
@@ -272,6 +273,7 @@ const shownEvaluation = async (
     runs: countByStatus(table.items),
     judgements: read.judgements,
     cost_usd: cost,
+    estimate_usd: expectedAtStart(facts.estimate_usd),
     judges,
     comparison:
       baseline && pairing

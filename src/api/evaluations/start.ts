@@ -29,6 +29,7 @@ import { definitionHash, findTask, taskForRecords, updateTask } from '../../stor
 import { type DatasetItems, readDatasetItems } from '../batches/dataset-items.ts'
 import { type Item, readBatchItems } from '../batches/items.ts'
 import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'
+import { estimateToKeep } from '../estimates/estimate.ts'
 import { checkSecretNames, unknownOf } from '../runs/start.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 import type { evaluationsContract } from './contract.ts'
@@ -221,6 +222,8 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
     const found = await checkJudge(deps, { ...at, task: judgement, unservable }, judge, outputPath)
     refusal ??= found
   }
+  const { judges, max_concurrency: maxConcurrency, economy } = body
+  const job = { collectionId: collection.id, task, count: items.runs.length, reused: 0, judges, maxConcurrency }
   const facts: EvaluationFacts = {
     name: body.name ?? null,
     task: task.name,
@@ -231,6 +234,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
     baseline,
     thresholds: body.thresholds,
     ...(source ? { dataset: source.facts } : {}),
+    ...(await estimateToKeep(deps.database, job, economy)),
     ...(warnings.length > 0 ? { warnings } : {}),
   }
   const request = {

@@ -18,7 +18,7 @@ import {
 import { type BatchPlace, batchText, parseBatch, parseTaskAt, versionText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
+import { costText, dollars, duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 import { labelsOf } from './labels.ts'
@@ -28,18 +28,16 @@ const lookAgainMs = 1_000
 /** The first polls come sooner: a small batch may already have ended. */
 const firstLooksMs = [100, 200, 400]
 
-/** Formats dollars with significant digits; empty when unknown. */
-const costText = (usd: number | null): string => (usd === null ? '' : `$${Number(usd.toPrecision(3))}`)
-
 /** For example `412 of 500 ended · 3 failed · 20 running · $0.12`. */
-const progressText = ({ counts, total, cost_usd }: Pick<Batch, 'counts' | 'total' | 'cost_usd'>): string => {
+const progressText = (batch: Pick<Batch, 'counts' | 'total' | 'cost_usd' | 'estimate_usd'>): string => {
+  const { counts, total, cost_usd: usd, estimate_usd: atStart } = batch
   const { pending, running, failed, cancelled } = counts
   return [
     `${total - pending - running} of ${total} ended`,
     ...(failed > 0 ? [pc.red(`${failed} failed`)] : []),
     ...(cancelled > 0 ? [pc.yellow(`${cancelled} cancelled`)] : []),
     ...(running > 0 ? [`${running} running`] : []),
-    ...(cost_usd === null ? [] : [costText(cost_usd)]),
+    ...(usd === null && atStart === null ? [] : [costText(usd, atStart)]),
   ].join(' · ')
 }
 
@@ -266,7 +264,7 @@ const batchTable = (batches: BatchSummary[]): string =>
       counts.completed,
       counts.failed,
       total,
-      costText(cost_usd) || null,
+      cost_usd === null ? null : dollars(cost_usd),
       moment(created),
     ]),
     (text, column) => (column === 1 ? paintStatus(text) : text),

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import type { Estimate, ExpectedValue } from '../../model/runs/estimate.ts'
+import type { Estimate } from '../../model/runs/estimate.ts'
+import type { ExpectedValue } from '../../model/runs/expected-cost.ts'
 import { positive, readJson } from '../input/inputs.ts'
 import { parseTaskAt } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import { duration, fields, quantity, safe, table } from '../show/output.ts'
+import { dollars, duration, fields, quantity, safe, table } from '../show/output.ts'
 
 interface EstimateOptions {
   count?: number
@@ -57,22 +58,25 @@ const estimate = async ({ client, out }: Session, [task]: [string], options: Est
   out.answer(found, () => estimateText(found))
 }
 
-const dollars = (usd: number): string => `$${Number(usd.toPrecision(3))}`
-
 /** For example `$3.1 (90 %: $2.6 to $3.8)`. */
 const rangeText = ({ expected, low, high }: ExpectedValue, show: (value: number) => string): string =>
   low === null || high === null
     ? `${show(expected)} (from one run)`
     : `${show(expected)} (90 %: ${show(low)} to ${show(high)})`
 
+/** For example `the last 5 were within 8 %, and correct this one by 1.04`. */
+const earlierText = ({ jobs, largest_error: error, correction }: NonNullable<Estimate['earlier']>): string =>
+  `the last ${jobs === 1 ? 'one was' : `${jobs} were`} within ${Math.ceil(error * 100)} %${correction === 1 ? '' : `, and correct this one by ${correction.toFixed(2)}`}`
+
 const estimateText = (found: Estimate): string => {
-  const { count, reused, cost_usd: cost, duration_seconds: seconds, unknown_calls: unknown, parts } = found
+  const { count, reused, cost_usd: cost, duration_seconds: seconds, unknown_calls: unknown, parts, earlier } = found
   const head = fields([
     ['task', found.task],
     ['runs', reused > 0 ? `${count} (${reused} results taken over)` : count],
     ['cost', cost ? rangeText(cost, dollars) : 'unknown'],
     ['time', seconds ? rangeText(seconds, duration) : 'unknown'],
     ...(unknown > 0 ? [['without a price', quantity(unknown, 'model call')] as [string, string]] : []),
+    ...(earlier ? [['earlier', earlierText(earlier)] as [string, string]] : []),
   ])
   const rows = parts.map(({ name, count: times, cost_usd: usd, basis }) => [
     name,

@@ -17,7 +17,7 @@ import {
 import { parseTaskAt, versionText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
+import { costText, dollars, duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { labelsOf } from './labels.ts'
 import { secretsOf } from './run.ts'
@@ -93,7 +93,7 @@ const shownThresholds = ({ thresholds }: Evaluation): string =>
     .join('\n')
 
 const headOf = (evaluation: Evaluation): string => {
-  const { comparison, cost_usd: cost } = evaluation
+  const { comparison, cost_usd: cost, estimate_usd: atStart } = evaluation
   return fields([
     ['evaluation', evaluation.evaluation_id],
     ...(evaluation.name === null ? [] : [['name', evaluation.name] as [string, string]]),
@@ -107,7 +107,7 @@ const headOf = (evaluation: Evaluation): string => {
         .map(([status, count]) => `${count} ${status}`)
         .join(', '),
     ],
-    ['cost', cost === null ? null : `$${Number(cost.toFixed(4))}`],
+    ['cost', costText(cost, atStart) || null],
     ['baseline', evaluation.baseline],
     ...(comparison
       ? [
@@ -316,7 +316,7 @@ const patienceMs = 60_000
 const progressText = ({ total, runs, judgements, judges, cost_usd: cost }: Evaluation): string => {
   const open = (runs.pending ?? 0) + (runs.running ?? 0)
   const judged = (judgements.completed ?? 0) + (judgements.failed ?? 0)
-  const price = cost === null ? '' : ` · $${Number(cost.toFixed(4))}`
+  const price = cost === null ? '' : ` · ${dollars(cost)}`
   return `${total - open}/${total} runs · ${judged}/${total * judges.length} judgements${price}`
 }
 

@@ -104,6 +104,13 @@ export const duration = (seconds: number | null | undefined): string => {
 /** For example `$0.0123`; a dash when unknown. */
 export const dollars = (usd: number | null): string => (usd === null ? '-' : `$${Number(usd.toPrecision(4))}`)
 
+/** For example `$0.0123, expected $0.012`: what something has cost, and what was expected at its start. */
+export const costText = (usd: number | null, atStart: { expected: number } | null): string =>
+  [
+    ...(usd === null ? [] : [dollars(usd)]),
+    ...(atStart === null ? [] : [`expected ${dollars(atStart.expected)}`]),
+  ].join(', ')
+
 /** For example `1 call`, `1,234 tokens`. */
 export const quantity = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`

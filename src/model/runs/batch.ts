@@ -5,6 +5,7 @@ import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '
 import { askedVersionSchema, versionOrNewestSchema } from '../version-ref.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { economySchema } from './economy.ts'
+import { estimateAtStartSchema } from './expected-cost.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
 import { preflightModeSchema } from './preflight.ts'
 import { runCountsSchema } from './run-totals.ts'
@@ -145,6 +146,7 @@ export const batchSummarySchema = startedBatchSchema
     counts: runCountsSchema.describe('Number of runs by status; `pending` includes those not started yet.'),
     progress: z.number().describe('Share of ended runs, from 0 to 1.'),
     cost_usd: z.number().nullable().describe('Cost of its runs in US dollars; null if no cost is known.'),
+    estimate_usd: estimateAtStartSchema,
     max_concurrency: z.int().nullable(),
     labels: z.record(z.string(), z.string()),
     author: z.string().describe('Who started it, as authenticated.'),

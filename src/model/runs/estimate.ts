@@ -3,6 +3,7 @@ import { timestampSchema } from '../names.ts'
 import { versionOrNewestSchema } from '../version-ref.ts'
 import { itemSource } from './batch.ts'
 import { judgesSchema } from './evaluation.ts'
+import { expectedSchema } from './expected-cost.ts'
 
 const mostCount = 10_000_000
 
@@ -28,15 +29,6 @@ export const estimateRequestSchema = z
     if (changedOnly) problem('changed_only', 'changed_only needs a dataset')
   })
   .meta({ id: 'EstimateRequest' })
-
-export const expectedSchema = z
-  .object({
-    expected: z.number(),
-    low: z.number().nullable().describe('Null, as `high`, where only one run is recorded.'),
-    high: z.number().nullable(),
-  })
-  .meta({ id: 'ExpectedValue' })
-export type ExpectedValue = z.output<typeof expectedSchema>
 
 const partSchema = z
   .object({
@@ -65,6 +57,22 @@ export const estimateSchema = z
     cost_usd: expectedSchema.nullable().describe('Cost in US dollars; null if nothing is known of a part.'),
     duration_seconds: expectedSchema.nullable().describe('Time until the last has ended; null if nothing is known.'),
     unknown_calls: z.int().describe('Expected model calls whose price is unknown: `cost_usd` leaves them out.'),
+    earlier: z
+      .object({
+        jobs: z
+          .int()
+          .describe('Newest ended batches of the task that kept an estimate; evaluations, where judges are given.'),
+        largest_error: z
+          .number()
+          .describe('Largest deviation of their cost from what was expected, as a share of the latter.'),
+        correction: z
+          .number()
+          .describe(
+            'Factor by which the record was corrected: the median of what they cost to what it said. 1 before the third.',
+          ),
+      })
+      .nullable()
+      .describe('How earlier estimates held; null where none was kept.'),
     level: z.literal(0.9).describe('Probability that the true value lies between `low` and `high`.'),
     parts: z.array(partSchema),
   })

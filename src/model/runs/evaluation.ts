@@ -4,6 +4,7 @@ import { askedVersionSchema } from '../version-ref.ts'
 import { warningSchema } from '../warning.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { batchDatasetSchema, batchVersionSchema, itemRuns, itemSource, requireOneSource } from './batch.ts'
+import { estimateAtStartSchema, keptEstimateSchema } from './expected-cost.ts'
 
 /** The server's own tasks: runs of the first are evaluations, runs of the second are one judge's verdict each. */
 export const evaluationTask = '_evaluation'
@@ -131,6 +132,7 @@ export const evaluationFactsSchema = z.object({
   baseline: z.string().nullable(),
   thresholds: z.record(z.string(), thresholdSchema),
   dataset: batchDatasetSchema.optional(),
+  estimate_usd: keptEstimateSchema.optional(),
   warnings: z.array(warningSchema).optional(),
 })
 export type EvaluationFacts = z.output<typeof evaluationFactsSchema>
@@ -281,6 +283,7 @@ export const evaluationSchema = z
     runs: z.record(z.string(), z.int()).describe("Number of the items' runs by status."),
     judgements: z.record(z.string(), z.int()).describe('Number of judgements by status.'),
     cost_usd: z.number().nullable().describe('Cost of runs and judgements in US dollars; null if no cost is known.'),
+    estimate_usd: estimateAtStartSchema,
     judges: z.array(judgedSchema),
     comparison: comparisonSchema
       .nullable()

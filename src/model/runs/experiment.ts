@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
-import { expectedSchema } from './estimate.ts'
 import { judgesSchema } from './evaluation.ts'
+import { expectedSchema } from './expected-cost.ts'
 import { collectionRunFilterFields } from './run-filter.ts'
 
 const outcomes = [

@@ -1,4 +1,4 @@
-import { bool, float, int, moment, query, type Row } from '../database/table.ts'
+import { bool, float, int, moment, query, type Row, text } from '../database/table.ts'
 
 /** What one recorded run and the runs below it took. */
 const recorded = {
@@ -58,4 +58,16 @@ export const recordedJudgements = query(
    from (select * from runs where parent_id = $1 and parent_seq = $2 and status = 'completed'
     order by child_index limit $3) r ${spentBelow}`,
   (at: { runKey: string; seq: number; most: number }) => [at.runKey, at.seq, at.most],
+)
+
+/** Completed batches or evaluations of a task that kept an estimate, newest first, and what they cost with all runs below. */
+export const endedJobs = query(
+  'ended_jobs',
+  { params: text, usd: float },
+  `select r.params, coalesce(u.usd, 0)::float8 as usd
+   from (select * from runs where task_id = $1 and status = 'completed' and not ingested
+      and position('"estimate_usd":{' in params) > 0
+      and position(lower('"task":' || to_json($2::text)::text) in lower(params)) > 0
+    order by created_at desc, number desc limit $3) r ${spentBelow}`,
+  (at: { taskId: number; task: string; most: number }) => [at.taskId, at.task, at.most],
 )

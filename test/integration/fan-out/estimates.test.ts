@@ -119,6 +119,39 @@ describe('an estimate', { timeout: 180_000 }, () => {
     expect(cost).toBeLessThan(body.cost_usd.high)
   })
 
+  it('is kept with a batch and corrects the next one, when the bills prove higher than the record', async () => {
+    await make('learned')
+    expect((await batch('learned', 10)).estimate_usd).toBeNull()
+    expect((await estimate('learned', { count: 10 })).body.earlier).toBeNull()
+    const model = { answer: { ...workflow('gpt-4o-mini').step_configs.answer, model_path: 'init_params.model' } }
+    await jetty.call('PUT', '/api/v1/tasks/acme/learned', {
+      workflow: {
+        ...workflow('gpt-4o-mini'),
+        init_params: { question: '', model: 'gpt-4o-mini' },
+        step_configs: model,
+      },
+    })
+    await batch('learned', 200)
+    const expected = (await estimate('learned', { count: 40 })).body.cost_usd.expected
+    for (let round = 0; round < 3; round++) {
+      const dear = items(40).map((item) => ({ ...item, model: 'gpt-4o' }))
+      const started = await jetty.call('POST', '/api/v1/run-batch/acme/learned', { items: dear })
+      await expect
+        .poll(async () => (await jetty.call('GET', `/api/v1/batches/acme/${started.body.batch_id}`)).body.status)
+        .toBe('completed')
+      const { body } = await jetty.call('GET', `/api/v1/batches/acme/${started.body.batch_id}`)
+      if (round === 0) expect(body.estimate_usd.expected).toBeCloseTo(expected, 9)
+      expect(body.estimate_usd).not.toHaveProperty('raw')
+      expect(body.cost_usd).toBeGreaterThan(body.estimate_usd.expected)
+    }
+    const { body } = await estimate('learned', { count: 40 })
+    expect(body.earlier.jobs).toBe(4)
+    expect(body.earlier.correction).toBeGreaterThan(1)
+    expect(body.earlier.correction).toBeLessThanOrEqual(2)
+    expect(body.earlier.largest_error).toBeGreaterThan(1)
+    expect(body.cost_usd.expected).toBeCloseTo(body.parts[0].cost_usd * body.earlier.correction, 4)
+  })
+
   it('says how many calls have no price, and whether the recorded runs had another workflow', async () => {
     await make('unpriced', 'openai/model-without-a-price')
     await batch('unpriced', 3)

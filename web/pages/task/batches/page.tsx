@@ -8,7 +8,7 @@ import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
 import { paged } from '../../../data/paged.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
-import { aboutText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
+import { aboutText, atStartText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -131,6 +131,7 @@ const BatchFacts = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: 
     counts.cancelled > 0 && `${countText(counts.cancelled)} cancelled`,
     ended !== null && durationText(batch.duration_seconds),
     batch.cost_usd !== null && usdText(batch.cost_usd),
+    atStartText(batch.estimate_usd),
     batch.max_concurrency !== null && `${batch.max_concurrency} at a time`,
     `by ${batch.author}`,
   ]

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { EvaluatedItem, Evaluation } from '../../../../src/model/runs/evaluation.ts'
 import { api } from '../../../data/api.ts'
+import { atStartText } from '../../../parts/estimate.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { versionName } from '../../../parts/versions/version-meta.ts'
 import { withPlaces } from '../../../parts/with-places.ts'
@@ -311,6 +312,7 @@ const factsOf = (evaluation: Evaluation): string =>
     evaluation.ended === null && `${Math.floor(evaluation.progress * 100)} % done`,
     evaluation.ended !== null && durationText(evaluation.duration_seconds),
     evaluation.cost_usd !== null && usdText(evaluation.cost_usd),
+    atStartText(evaluation.estimate_usd),
     `judged: ${evaluation.output_path ?? 'the outputs of the last step'}`,
     evaluation.baseline !== null && `against ${evaluation.baseline}${baselineVersion(evaluation)}`,
     `by ${evaluation.author}`,
