@@ -1,3 +1,4 @@
+import { makeRandom } from '../../lib/random.ts'
 import { quantileT } from '../evaluations/compare.ts'
 
 /** What one recorded run took: US dollars, and seconds from start to end. */
@@ -25,17 +26,6 @@ const mostDrawn = 30
 const [lowest, highest] = [0.05, 0.95]
 /** The 0.975 quantile of the normal distribution, to which that of Student's t distribution is compared. */
 const normal = 1.959963984540054
-
-/** Numbers from 0 to 1 that are the same each time (mulberry32), so that the same question has the same answer. */
-const makeRandom = (): (() => number) => {
-  let state = 0x9e3779b9
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** A normally distributed number (Box and Muller, 1958). */
 const gaussian = (random: () => number): number =>
@@ -118,7 +108,7 @@ const forecastOf = (values: readonly number[], expected: number, fewest: number)
  * the same places. Takes about 10 ms for 200 samples of two parts.
  */
 export const forecast = (parts: readonly ForecastPart[], places: number): { usd: Forecast; seconds: Forecast } => {
-  const random = makeRandom()
+  const random = makeRandom(0x9e3779b9)
   const [runs, ...judging] = parts.filter(({ count }) => count > 0)
   if (!runs) return { usd: { expected: 0, low: 0, high: 0 }, seconds: { expected: 0, low: 0, high: 0 } }
   const costs: number[] = []

@@ -1,3 +1,4 @@
+import { makeRandom } from '../../lib/random.ts'
 import type { Judge } from '../../model/runs/evaluation.ts'
 import type { ExperimentItem, ExperimentJudge, ExperimentOutcome } from '../../model/runs/experiment.ts'
 import type { ExperimentItemRow } from '../../store/runs/experiments.ts'
@@ -21,17 +22,6 @@ const level = 0.05
 /** Quantiles of the normal distribution for 5 % on two sides and a power of 80 %. */
 const seenAt = 1.959964 + 0.841621
 
-/** Numbers from 0 to 1 that are the same each time (mulberry32). */
-const makeRandom = (): (() => number) => {
-  let state = 0x2545f491
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /**
  * Probability of a mean difference at least as large if the two sides were exchangeable: the share of random signs of
  * the differences that give one (R. A. Fisher's randomization test, 1935). Zeros have no sign.
@@ -40,7 +30,7 @@ const signFlipP = (differences: readonly number[]): number => {
   const signed = differences.filter((one) => one !== 0)
   if (signed.length === 0) return 1
   const observed = Math.abs(signed.reduce((sum, one) => sum + one, 0)) - 1e-9
-  const random = makeRandom()
+  const random = makeRandom(0x2545f491)
   let asLarge = 0
   for (let draw = 0; draw < flips; draw++) {
     let sum = 0
