@@ -7,9 +7,13 @@ import { until, untilAllEnded } from '../harness/storm.ts'
 /** 1,000 and 100 tokens at the prices of gpt-4o: 2.5 and 10 dollars a million. */
 const fullPrice = (1000 * 2.5 + 100 * 10) / 1e6
 
+/** SQL condition: the run of an item has its result. */
+const isItem = `status = 'completed' and parent_id is not null`
+
 /**
- * Judges items through provider batches, and kills the server while they are collected, and at each moment after the provider
- * has acted and before it answers. Every item is submitted once, and the bill is that of batches. Returns what is wrong.
+ * Judges items through provider batches, and kills the server while they are collected, at each moment after the provider
+ * has acted and before it answers, and before the last results are stored. Every item is submitted once, and the bill is
+ * that of batches. Returns what is wrong, and what was measured.
  */
 export const providerBatchKills = async ({
   items,
@@ -17,7 +21,8 @@ export const providerBatchKills = async ({
 }: {
   items: number
   moments: readonly BatchMoment[]
-}): Promise<string[]> => {
+}): Promise<{ wrong: string[]; kills: number; batches: number; submitted: number; share: number; seconds: number }> => {
+  const began = performance.now()
   const database = await createTestDatabase()
   const site = makeSite(database.url)
   const client = makeClient()
@@ -65,20 +70,25 @@ export const providerBatchKills = async ({
       (await site.rows<{ n: number }>(`select count(*)::int as n from ${where}`))[0]?.n ?? 0
     await until('some calls are collected', async () => (await count('batched_calls')) >= items / 4)
     await kill()
+    await until('few items are left', async () => (await count(`runs where ${isItem}`)) >= items * 0.95, 900_000, 50)
+    await kill()
     await untilAllEnded(site, 600_000)
-    const completed = await count(`runs where status = 'completed' and parent_id is not null`)
+    const completed = await count(`runs where ${isItem}`)
     const spent = (await site.rows<{ usd: number }>('select sum(usd)::float8 as usd from spending'))[0]?.usd ?? 0
     const sent = provider.submitted().map(({ body }) => JSON.stringify(body.messages))
     const share = spent / (items * fullPrice)
-    console.log('provider batches:', JSON.stringify({ items, kills, batches: provider.batches.length, share }))
-    return [
+    const seconds = Math.round((performance.now() - began) / 1000)
+    const figures = { kills, batches: provider.batches.length, submitted: sent.length, share, seconds }
+    console.log('provider batches:', JSON.stringify({ items, ...figures }))
+    const wrong = [
       ...(completed === items ? [] : [`${completed} of ${items} runs completed`]),
       ...(new Set(sent).size === items ? [] : [`${new Set(sent).size} of ${items} items were submitted`]),
       ...(sent.length === new Set(sent).size ? [] : [`${sent.length - new Set(sent).size} items were submitted twice`]),
       ...(provider.calls.length === 0 ? [] : [`${provider.calls.length} calls were sent at once`]),
       ...(Math.abs(share - 0.5) < 0.001 ? [] : [`the bill is ${share} of the full one`]),
-      ...(kills === moments.length + 1 ? [] : [`only ${kills} kills`]),
+      ...(kills === moments.length + 2 ? [] : [`${kills} kills`]),
     ]
+    return { wrong, ...figures }
   } finally {
     provider.at(undefined)
     await site.close()
