@@ -11,7 +11,13 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Models } from '../../providers/provider.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { chooseRunsAfter, runKeyOf } from '../../store/runs/collection-runs.ts'
-import { type ExperimentRow, judgedOutputs, type NewExperimentItem, restOfRun } from '../../store/runs/experiments.ts'
+import {
+  type ExperimentItemRow,
+  type ExperimentRow,
+  judgedOutputs,
+  type NewExperimentItem,
+  restOfRun,
+} from '../../store/runs/experiments.ts'
 import type { RunCursor } from '../../store/runs/lists/run-order.ts'
 import { uncounted, withInitParams } from '../../store/runs/payloads.ts'
 import { definitionText, findRunByKey, type RunRow } from '../../store/runs/runs.ts'
@@ -86,13 +92,13 @@ const baseRuns = async (
   { database, settings }: PlanDeps,
   collection: FoundCollection,
   task: FoundTask,
-  { runs: { last, trajectory_ids: ids, ...filter } }: ExperimentRequest,
+  { repeat, runs: { last, trajectory_ids: ids, ...filter } }: ExperimentRequest,
 ): Promise<RunRow[]> => {
-  const count = ids?.length ?? last
+  const count = (ids?.length ?? last) * (2 * repeat - 1)
   if (count > settings.maxExperimentRuns) {
     throw invalidField(
       ['body', 'runs', ids ? 'trajectory_ids' : 'last'],
-      `An experiment takes at most ${settings.maxExperimentRuns} runs, and there are ${count}: take fewer, or raise JETTY_MAX_EXPERIMENT_RUNS`,
+      `An experiment executes at most ${settings.maxExperimentRuns} runs, and with repetitions there could be ${count}: take fewer, or raise JETTY_MAX_EXPERIMENT_RUNS`,
     )
   }
   if (ids) return namedRuns(database, collection, task, ids)
@@ -196,11 +202,16 @@ const modelOf = (workflow: Workflow, step: string, initParams: Record<string, un
 /** What executing the rest of a recorded run would cost, by its record. */
 interface Rest {
   usd: number
+  /** The same with the recorded models. */
+  recordedUsd: number
   /** Recorded model calls of unknown price. */
   unknown: number
   /** Other models that would be asked, whose price is unknown. */
   unpriced: string[]
 }
+
+const costIn = (usage: string | null): number =>
+  usage === null ? 0 : ((JSON.parse(usage) as { cost_usd: number | null }).cost_usd ?? 0)
 
 /** Sums up what the steps that are executed were charged; another model charges its price for the same tokens. */
 const restOf = async (
@@ -210,13 +221,14 @@ const restOf = async (
   { workflow }: Candidate,
 ): Promise<Rest> => {
   const before = JSON.parse(await definitionText(database, run.version)) as Workflow
-  const rest: Rest = { usd: 0, unknown: 0, unpriced: [] }
+  const rest: Rest = { usd: 0, recordedUsd: 0, unknown: 0, unpriced: [] }
   for (const { name, usage: text, below } of await restOfRun(
     database,
     run.id,
     carry?.steps.map(({ seq }) => seq) ?? [],
   )) {
     rest.usd += below
+    rest.recordedUsd += below + costIn(text)
     if (text === null) continue
     const { cost_usd: cost, ...usage } = JSON.parse(text) as ModelUsage & { cost_usd: number | null }
     const step = name.replace(/__\d+$/, '')
@@ -255,12 +267,20 @@ export const planExperiment = async (
     ...{ runs: [], secrets: {}, unservable: 'record' },
   })
   const items: NewExperimentItem[] = []
+  const again: NewExperimentItem[] = []
   const firstSteps = new Map<string, number>()
   const writing = new Set<string>()
   let unknownCalls = 0
   const unpriced = new Set<string>()
   for (const [n, run] of runs.entries()) {
-    const base = { n, base_key: run.id, base_id: run.trajectory_id }
+    const base = {
+      n,
+      first_n: n,
+      arm: 'candidate',
+      repetition: 0,
+      base_key: run.id,
+      base_id: run.trajectory_id,
+    } as const
     const reason = cannotBeTried(run)
     if (reason !== null) {
       items.push({ ...base, from_step: null, rest_usd: 0, state: 'ended', outcome: 'cannot', reason })
@@ -277,18 +297,33 @@ export const planExperiment = async (
     for (const model of rest.unpriced) unpriced.add(model)
     firstSteps.set(step, (firstSteps.get(step) ?? 0) + 1)
     for (const name of writes) writing.add(name)
-    items.push({ ...base, from_step: step, rest_usd: rest.usd, state: 'waiting', outcome: null, reason: null })
+    const waiting = {
+      ...base,
+      from_step: step,
+      rest_usd: rest.usd,
+      state: 'waiting',
+      outcome: null,
+      reason: null,
+    } as const
+    items.push(waiting)
+    for (let repetition = 1; repetition < request.repeat; repetition++) {
+      again.push({ ...waiting, repetition }, { ...waiting, repetition, arm: 'base', rest_usd: rest.recordedUsd })
+    }
   }
-  const cost = await costOf(deps, collection, task, request, items, { unknownCalls, unpriced: [...unpriced] })
+  // Each run has its first execution before any has its second, so that a bound leaves out repetitions first.
+  again.sort((left, right) => left.repetition - right.repetition || left.first_n - right.first_n)
+  const all = [...items, ...again.map((item, at) => ({ ...item, n: items.length + at }))]
+  const cost = await costOf(deps, collection, task, request, all, { unknownCalls, unpriced: [...unpriced] })
   const count = (outcome: string) => items.filter((item) => item.outcome === outcome).length
   const plan: ExperimentPlan = {
     ...{ runs: items.length, untouched: count('untouched'), cannot: count('cannot') },
     changed: items.filter(({ state }) => state === 'waiting').length,
+    executions: all.filter(({ state }) => state === 'waiting').length,
     writing_steps: [...writing].filter((name) => !request.allow.includes(name)),
     first_steps: Object.fromEntries(firstSteps),
     ...cost,
   }
-  return { candidate, plan, items }
+  return { candidate, plan, items: all }
 }
 
 /** What the changed runs and their judgements would cost, from what the recorded ones paid. */
@@ -313,7 +348,9 @@ const costOf = async (
       `Nothing is recorded of judge '${missing.name}' with the model ${missing.model}: evaluate a few items first`,
     )
   }
-  const parts = [{ samples, count }, ...judged.map((recorded) => ({ samples: recorded, count: 2 * count }))]
+  const changed = new Set(items.filter(({ state }) => state === 'waiting').map(({ first_n }) => first_n)).size
+  const judgements = count + changed
+  const parts = [{ samples, count }, ...judged.map((recorded) => ({ samples: recorded, count: judgements }))]
   const { usd } = forecast(parts, 1)
   const [low, high] = [usd.low, usd.high].map((value) => (value === null ? null : rounded(value)))
   return { cost_usd: { expected: rounded(usd.expected), low: low ?? null, high: high ?? null }, reason: null }
@@ -373,20 +410,27 @@ export const experimentWork = (deps: Pick<PlanDeps, 'database'> & { engine: Pick
     },
     compare: (experiment: ExperimentRow, keys: { base: string; candidate: string }, isCut: boolean) =>
       compareOutputs(database, experiment, keys, isCut),
-    async trialOf(experiment: ExperimentRow, item: { base_key: string; n: number }): Promise<RunRequest> {
+    async trialOf(
+      experiment: ExperimentRow,
+      item: Pick<ExperimentItemRow, 'base_key' | 'n' | 'arm'>,
+    ): Promise<RunRequest> {
       const { collection, task } = await homeOf(experiment.task_id)
       const run = await findRunByKey(database, item.base_key)
       if (!run) throw new AppError('not_found', 'The recorded run was deleted')
-      const { definition, author } = experiment
+      const { author } = experiment
       const candidate = candidateSchema.parse(JSON.parse(experiment.candidate))
-      const { initParams, step, carry } = await trialPlan(deps, run, { ...candidate, definition })
+      const planned = await trialPlan(deps, run, { ...candidate, definition: experiment.definition })
+      const { step, carry } = planned
+      const isBase = item.arm === 'base'
+      const definition = isBase ? run.version : experiment.definition
+      const initParams = isBase ? planned.recorded : planned.initParams
       const from = step === null ? {} : { from_step: step }
       return {
         collection: { ...collection, environmentId: task.environment_id },
         task: { ...task, definition },
         ...{ initParams, secrets: {}, files: [], author },
         params: {
-          rerun: { of: run.trajectory_id, task: run.name, version: 'candidate', ...from },
+          rerun: { of: run.trajectory_id, task: run.name, version: isBase ? 'recorded' : 'candidate', ...from },
           experiment: { experiment_id: experiment.id, n: item.n },
         },
         trial: { of: run.id, allow: JSON.parse(experiment.allow) as string[] },

@@ -37,6 +37,12 @@ interface ExperimentsDeps {
   experiments: { wake(): void }
 }
 
+/** The plan as it was kept; older ones lack members. */
+const keptPlan = (text: string): ExperimentPlan => {
+  const plan = JSON.parse(text) as ExperimentPlan
+  return { ...plan, writing_steps: plan.writing_steps ?? [], executions: plan.executions ?? plan.changed }
+}
+
 const shownHead = (row: ExperimentRow) => ({
   experiment_id: row.id,
   kind: row.kind,
@@ -46,7 +52,8 @@ const shownHead = (row: ExperimentRow) => ({
   state: row.state,
   reason: row.reason,
   bound_usd: row.bound_usd,
-  estimate: { writing_steps: [], ...JSON.parse(row.estimate) } as ExperimentPlan,
+  repeat: row.repeat,
+  estimate: keptPlan(row.estimate),
   author: row.author,
   created: timestamp(row.created_at),
   ended: timestampOrNull(row.ended_at),
@@ -88,7 +95,7 @@ export const experimentsRoutes = (deps: ExperimentsDeps): Route[] => {
               init_params: JSON.stringify(body.init_params),
             },
             ...{ judges: JSON.stringify(body.judges ?? []), output_path: body.output_path ?? null },
-            ...{ allow: JSON.stringify(body.allow), max_concurrency: body.max_concurrency },
+            ...{ allow: JSON.stringify(body.allow), max_concurrency: body.max_concurrency, repeat: body.repeat },
             ...{ estimate: JSON.stringify(plan), bound_usd: body.bound_usd ?? null },
             ...{ author: authorOf(identity), recorded_by: recordedBy(identity), key_id: identity.keyId },
           },
@@ -129,8 +136,8 @@ export const experimentsRoutes = (deps: ExperimentsDeps): Route[] => {
         ...shownHead(row),
         progress: items.length === 0 ? 1 : Math.round((ended.length / items.length) * 1000) / 1000,
         cost_usd: spent.runs + spent.judgements,
-        outcomes: countBy(ended.flatMap(({ outcome }) => outcome ?? [])),
-        judges: judgesOf(judges, ended),
+        outcomes: countBy(ended.flatMap(({ outcome, arm }) => (arm === 'candidate' && outcome) || [])),
+        judges: judgesOf(judges, ended, row.repeat),
         items: some.map((item) => shownItem(judges, item)),
         page,
         limit,

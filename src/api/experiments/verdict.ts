@@ -54,9 +54,15 @@ const holm = (probabilities: readonly number[]): number[] => {
 
 const rounded = (value: number): number => Math.round(value * 1e9) / 1e9
 
-/** What each judge says of all ended items. Items without a difference count as equal. */
-export const judgesOf = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentJudge[] => {
-  const found = judges.map((judge) => judgeOf(judge, items))
+/** What each judge says of all ended items. Recorded runs without a difference count as equal. */
+export const judgesOf = (
+  judges: readonly Judge[],
+  items: readonly ExperimentItemRow[],
+  repeat: number,
+): ExperimentJudge[] => {
+  const runs = new Map<number, ExperimentItemRow[]>()
+  for (const item of items) runs.set(item.first_n, [...(runs.get(item.first_n) ?? []), item])
+  const found = judges.map((judge) => judgeOf(judge, [...runs.values()], repeat))
   const adjusted = holm(found.map(({ p }) => p))
   return found.map((one, at): ExperimentJudge => {
     const p = adjusted[at] ?? 1
@@ -66,29 +72,91 @@ export const judgesOf = (judges: readonly Judge[], items: readonly ExperimentIte
   })
 }
 
+/** Scores of one judge on all executions of a recorded run: those of its own version, itself included, and the candidate's. */
+interface RunScores {
+  base: number[]
+  candidate: number[]
+  /** Some execution had an equal output, or none was needed. */
+  isEqual: boolean
+}
+
+const scoresOf = (judge: Judge, rows: readonly ExperimentItemRow[]): RunScores => {
+  const known = (values: (string | null)[]): number[] => values.flatMap((value) => verdictScore(judge, value) ?? [])
+  const pairs = rows.map((row) => ({ arm: row.arm, pair: pairsOf(row)[judge.name] }))
+  const of = (arm: ExperimentItemRow['arm']) =>
+    pairs.map((one) => (one.arm === arm ? (one.pair?.candidate ?? null) : null))
+  const [recorded] = known(pairs.map(({ pair }) => pair?.base ?? null))
+  return {
+    base: [...(recorded === undefined ? [] : [recorded]), ...known(of('base'))],
+    candidate: known(of('candidate')),
+    isEqual: rows.some(({ outcome }) => equalOutcomes.has(outcome)),
+  }
+}
+
+/** Candidate minus recorded version, in the mean of all executions of one run; null if it is not known. */
+const differenceOf = ({ base, candidate, isEqual }: RunScores): number | null => {
+  const [before, now] = [mean(base), mean(candidate)]
+  if (before === null || now === null) return isEqual ? 0 : null
+  return now - before
+}
+
+/** The standard deviation of several scores of the same run, from all runs that have several. */
+const noiseOf = (runs: readonly RunScores[]): number | null => {
+  let [squares, freedom] = [0, 0]
+  for (const { base } of runs) {
+    squares += (standardDeviation(base) ?? 0) ** 2 * (base.length - 1)
+    freedom += Math.max(0, base.length - 1)
+  }
+  return freedom === 0 ? null : rounded(Math.sqrt(squares / freedom))
+}
+
+/** Shares of the runs with all `repeat` verdicts of which all, or any, pass. */
+const passing = (all: readonly (readonly number[])[], repeat: number): { every: number | null; any: number | null } => {
+  const whole = all.filter((scores) => scores.length >= repeat)
+  const share = (passes: (scores: readonly number[]) => boolean) => mean(whole.map((scores) => Number(passes(scores))))
+  return {
+    every: share((scores) => scores.every((score) => score === 1)),
+    any: share((scores) => scores.some((score) => score === 1)),
+  }
+}
+
+const repeatsOf = (judge: Judge, runs: readonly RunScores[], repeat: number): ExperimentJudge['repeats'] => {
+  if (repeat === 1) return null
+  const unknown = { every: null, any: null }
+  const candidate = judge.scale
+    ? unknown
+    : passing(
+        runs.map((run) => run.candidate),
+        repeat,
+      )
+  const base = judge.scale
+    ? unknown
+    : passing(
+        runs.map((run) => run.base),
+        repeat,
+      )
+  return {
+    noise: noiseOf(runs),
+    ...{ pass_all: candidate.every, pass_any: candidate.any },
+    ...{ base_pass_all: base.every, base_pass_any: base.any },
+  }
+}
+
 const judgeOf = (
   judge: Judge,
-  items: readonly ExperimentItemRow[],
+  runs: readonly ExperimentItemRow[][],
+  repeat: number,
 ): Omit<ExperimentJudge, 'p_adjusted' | 'verdict'> => {
-  const differences: number[] = []
-  const counts = { better: 0, worse: 0, same: 0 }
-  for (const item of items) {
-    if (equalOutcomes.has(item.outcome)) {
-      differences.push(0)
-      counts.same++
-      continue
-    }
-    const { base = null, candidate = null } = pairsOf(item)[judge.name] ?? {}
-    const [before, now] = [verdictScore(judge, base), verdictScore(judge, candidate)]
-    if (before === null || now === null) continue
-    differences.push(now - before)
-    counts[now > before ? 'better' : now < before ? 'worse' : 'same']++
-  }
+  const scores = runs.map((rows) => scoresOf(judge, rows))
+  const differences = scores.flatMap((one) => differenceOf(one) ?? [])
+  const count = (sign: number) => differences.filter((one) => Math.sign(one) === sign).length
+  const counts = { better: count(1), worse: count(-1), same: count(0) }
   const n = differences.length
   const difference = mean(differences)
   const spread = standardDeviation(differences)
   const reach = judge.scale ? judge.scale.max - judge.scale.min : 1
-  const interval = judge.scale ? meanInterval(differences) : pairedShareInterval(counts.better, counts.worse, n)
+  const isShare = !judge.scale && repeat === 1
+  const interval = isShare ? pairedShareInterval(counts.better, counts.worse, n) : meanInterval(differences)
   const detectable = spread === null || spread === 0 ? null : Math.min(reach, (seenAt * spread) / Math.sqrt(n))
   return {
     name: judge.name,
@@ -102,6 +170,7 @@ const judgeOf = (
     },
     p: rounded(signFlipP(differences)),
     detectable: detectable === null ? null : rounded(detectable),
+    repeats: repeatsOf(judge, scores, repeat),
   }
 }
 
@@ -120,12 +189,15 @@ const fallOf = (judges: readonly Judge[], item: ExperimentItemRow): number => {
   return fall
 }
 
-const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untouched: 2, cancelled: 3 }
+const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untouched: 2, cancelled: 4 }
 
-/** Items, worst first; those that are equal come last. */
+const rankOf = ({ outcome, arm }: ExperimentItemRow): number =>
+  Math.max((outcome && rank[outcome]) ?? 0, arm === 'base' ? 3 : 0)
+
+/** Items, worst first; those that are equal come later, then repetitions of the recorded version. */
 export const worstFirst = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentItemRow[] =>
   items
-    .map((item) => ({ item, fall: fallOf(judges, item), rank: (item.outcome && rank[item.outcome]) ?? 0 }))
+    .map((item) => ({ item, fall: fallOf(judges, item), rank: rankOf(item) }))
     .sort((left, right) => left.rank - right.rank || right.fall - left.fall || left.item.n - right.item.n)
     .map(({ item }) => item)
 
@@ -138,9 +210,9 @@ export const shownItem = (judges: readonly Judge[], item: ExperimentItemRow): Ex
     const change = base === null || candidate === null ? null : changeOf(judge, base, candidate)
     return [[judge.name, { base: shownValue(judge, base), candidate: shownValue(judge, candidate), change }] as const]
   })
-  const { n, base_id, from_step, state, outcome, reason, trial_id } = item
+  const { n, base_id, arm, repetition, from_step, state, outcome, reason, trial_id } = item
   return {
-    ...{ n, trajectory_id: base_id, from_step, state, outcome, reason, trial_id },
+    ...{ n, trajectory_id: base_id, arm, repetition, from_step, state, outcome, reason, trial_id },
     verdicts: Object.fromEntries(verdicts),
   }
 }

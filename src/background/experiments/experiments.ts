@@ -160,22 +160,34 @@ const conclude = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: 
   const { outcome, path } = await deps.compare(experiment, keys, withheld)
   const judges = JSON.parse(experiment.judges) as Judge[]
   const reason = withheld ? error : null
-  if (outcome === 'same')
+  const counts = judges.length > 0 && experiment.repeat > 1 && !withheld // also an equal output passes, or not
+  if (outcome === 'same' && !counts)
     return void (await note(deps, experiment, item, ended(withheld ? 'stopped_before_effect' : 'same_output', reason)))
   if (outcome === 'nothing' || judges.length === 0) {
     return void (await note(deps, experiment, item, ended(withheld ? 'stopped_before_effect' : 'changed', reason)))
   }
-  await note(deps, experiment, item, { state: 'judging', outcome: null, verdicts: JSON.stringify({ path }) })
+  await note(deps, experiment, item, {
+    state: 'judging',
+    outcome: null,
+    verdicts: JSON.stringify({ path, isSame: outcome === 'same' }),
+  })
 }
 
 const sides: readonly Side[] = ['base', 'candidate']
 
-/** Starts the judgements of an item that are missing, and ends the item once all have ended. */
+/**
+ * Starts the judgements of an item that are missing, and ends the item once all have ended. Repetitions of a recorded run
+ * share its judgement, and an equal output has it too.
+ */
 const judge = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: OpenItem): Promise<void> => {
   const judges = JSON.parse(experiment.judges) as Judge[]
-  const { path } = JSON.parse(item.verdicts ?? '{}') as { path?: string | null }
+  const { path, isSame = false } = JSON.parse(item.verdicts ?? '{}') as { path?: string | null; isSame?: boolean }
+  const keyOf = (at: number, side: Side): string =>
+    side === 'base' || isSame
+      ? judgementKey(experiment.id, item.first_n, at, 'base')
+      : judgementKey(experiment.id, item.n, at, side)
   const wanted = judges.flatMap((one, at) =>
-    sides.map((side) => ({ judge: one, side, key: judgementKey(experiment.id, item.n, at, side) })),
+    (isSame ? (['base'] as const) : sides).map((side) => ({ judge: one, side, key: keyOf(at, side) })),
   )
   const keys = wanted.map(({ key }) => key)
   const found = new Map((await judgementsOfItem(deps.database, keys, deps.verdictSeq)).map((row) => [row.id, row]))
@@ -187,12 +199,13 @@ const judge = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: Ope
   }
   if (found.size < wanted.length || [...found.values()].some((row) => !row.ended)) return
   const value = (at: number, side: Side): string | null => {
-    const row = found.get(judgementKey(experiment.id, item.n, at, side))
+    const row = found.get(keyOf(at, side))
     return row?.status === 'completed' && row.outputs !== null ? deps.verdictIn(row.outputs) : null
   }
   const verdicts = judges.map(({ name }, at) => [name, { base: value(at, 'base'), candidate: value(at, 'candidate') }])
   const failed = [...found.values()].find(({ status }) => status !== 'completed')
-  const outcome = item.withheld ? 'stopped_before_effect' : failed ? 'unjudged' : 'judged'
+  const judged = isSame ? 'same_output' : failed ? 'unjudged' : 'judged'
+  const outcome = item.withheld ? 'stopped_before_effect' : judged
   const reason = failed?.error ?? (item.withheld ? item.error : null)
   await note(deps, experiment, item, {
     ...ended(outcome, reason),

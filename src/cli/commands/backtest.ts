@@ -29,6 +29,7 @@ interface BacktestOptions {
   outputPath?: string
   allow?: string[]
   bound?: number
+  repeat?: number
   maxConcurrency?: number
   name?: string
   dryRun?: boolean
@@ -55,6 +56,7 @@ export const registerBacktest = (program: Command): void => {
     .option('--output-path <path>', 'path of the compared output (default: the outputs of the last step)')
     .option('--allow <step>', 'execute this step although it writes; repeat for several', collect)
     .option('--bound <usd>', 'start nothing that could cost more than this in all', amount)
+    .option('--repeat <n>', 'execute each run so often, and the recorded version too (default: 1)', positive)
     .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
     .option('--name <name>', 'name of the experiment')
     .option('--dry-run', 'only show the plan and its price')
@@ -143,7 +145,7 @@ const sourceOf = (text: string | undefined, labels: string[] | undefined) => {
 const backtest = async (session: Session, [given]: [string], options: BacktestOptions): Promise<void> => {
   const { client, out } = session
   const { place: params, version } = parseTaskAt(given)
-  const { file, judges, model, param, allow, bound, outputPath, maxConcurrency, name } = options
+  const { file, judges, model, param, allow, bound, outputPath, repeat, maxConcurrency, name } = options
   const body = {
     runs: sourceOf(options.runs, options.label),
     ...(version === undefined ? {} : { version }),
@@ -154,6 +156,7 @@ const backtest = async (session: Session, [given]: [string], options: BacktestOp
     ...(allow ? { allow } : {}),
     ...(bound === undefined ? {} : { bound_usd: bound }),
     ...(outputPath === undefined ? {} : { output_path: outputPath }),
+    ...(repeat === undefined ? {} : { repeat }),
     ...(maxConcurrency === undefined ? {} : { max_concurrency: maxConcurrency }),
     ...(name === undefined ? {} : { name }),
   }
@@ -191,6 +194,7 @@ const planText = ({ task, candidate, plan }: PlannedExperiment): string => {
     ['candidate', candidate.version === null ? 'a workflow' : `${candidate.version} (version ${candidate.index})`],
     ['runs', plan.runs],
     ['changed', plan.changed === 0 ? 0 : `${plan.changed}, from ${steps.join(', ')}`],
+    ...(plan.executions > plan.changed ? [['executions', plan.executions] as [string, number]] : []),
     ['untouched', plan.untouched],
     ...(plan.writing_steps.length > 0
       ? [['writes', `${plan.writing_steps.join(', ')}: not executed without --allow`] as [string, string]]
@@ -222,8 +226,30 @@ const judgeTable = ({ judges }: Experiment): string =>
         ]),
       )
 
+const share = (value: number | null): string => (value === null ? '-' : `${figure(value * 100)} %`)
+
+const repeatsTable = ({ judges, repeat }: Experiment): string =>
+  repeat === 1
+    ? ''
+    : table(
+        ['JUDGE', 'NOISE', 'ALL PASS', 'ANY PASSES', 'RECORDED: ALL', 'ANY'],
+        judges.flatMap(({ name, repeats: found }) =>
+          found
+            ? [
+                [
+                  name,
+                  figure(found.noise),
+                  ...[found.pass_all, found.pass_any, found.base_pass_all, found.base_pass_any].map(share),
+                ],
+              ]
+            : [],
+        ),
+      )
+
 const itemTable = ({ items, judges }: Experiment): string => {
-  const some = items.filter(({ outcome }) => outcome !== 'untouched' && outcome !== 'same_output')
+  const some = items.filter(
+    ({ arm, outcome }) => arm === 'candidate' && outcome !== 'untouched' && outcome !== 'same_output',
+  )
   if (some.length === 0) return ''
   const rows = some.map(({ trajectory_id, trial_id, outcome, state, from_step, verdicts, reason }) => [
     trajectory_id,
@@ -255,7 +281,9 @@ const reportText = (experiment: Experiment): string => {
     ['cost', `${dollars(cost_usd)}, estimated ${priceText(estimate)}`],
     ...(bound_usd === null ? [] : [['bound', dollars(bound_usd)] as [string, string]]),
   ])
-  return [head, judgeTable(experiment), itemTable(experiment)].filter((part) => part !== '').join('\n\n')
+  return [head, judgeTable(experiment), repeatsTable(experiment), itemTable(experiment)]
+    .filter((part) => part !== '')
+    .join('\n\n')
 }
 
 const showEnd = ({ out }: Session, experiment: Experiment): void => {

@@ -54,6 +54,14 @@ export const experimentRequestSchema = z
       .max(1_000_000)
       .optional()
       .describe('No call starts that could cost more than this in all.'),
+    repeat: z
+      .int()
+      .min(1)
+      .max(20)
+      .default(1)
+      .describe(
+        'Executions of the candidate for each changed run. From 2 on the recorded version is executed as often, which shows how much it differs from itself.',
+      ),
     max_concurrency: z.int().min(1).max(1_000).default(20).describe('Maximum runs that execute at the same time.'),
     name: labelTextSchema.optional().describe('Display name; need not be unique.'),
     dry_run: z.boolean().default(false).describe('Only plan and estimate: nothing is stored or executed.'),
@@ -78,6 +86,7 @@ const planSchema = z
   .object({
     runs: z.int().describe('Recorded runs.'),
     changed: z.int().describe('Runs of which a step would be executed.'),
+    executions: z.int().describe('Runs that would be started for them: with `repeat` several for each.'),
     untouched: z.int().describe('Runs that took a path on which nothing differs: they cost nothing.'),
     cannot: z.int().describe('Runs that cannot be tried, such as those that were executed elsewhere.'),
     writing_steps: z
@@ -104,6 +113,8 @@ const itemSchema = z
   .object({
     n: z.int(),
     trajectory_id: z.string().describe('The recorded run.'),
+    arm: z.enum(['candidate', 'base']).describe('`base`: the recorded version once more, as `candidate` in verdicts.'),
+    repetition: z.int().describe('0-based.'),
     from_step: z.string().nullable().describe('The first step that differs; null if none does.'),
     state: z.enum(['waiting', 'running', 'judging', 'ended']),
     outcome: z
@@ -118,6 +129,22 @@ const itemSchema = z
   })
   .meta({ id: 'ExperimentItem' })
 export type ExperimentItem = z.output<typeof itemSchema>
+
+const repeatsSchema = z
+  .object({
+    noise: z
+      .number()
+      .nullable()
+      .describe('Standard deviation of the scores of the recorded version on one run, executed several times.'),
+    pass_all: z
+      .number()
+      .nullable()
+      .describe('Share of runs of which every repetition of the candidate passes (pass^k); null for scores.'),
+    pass_any: z.number().nullable().describe('Share of runs of which any repetition of the candidate passes (pass@k).'),
+    base_pass_all: z.number().nullable().describe('The same of the recorded version.'),
+    base_pass_any: z.number().nullable(),
+  })
+  .meta({ id: 'ExperimentRepeats' })
 
 const judgedSchema = z
   .object({
@@ -136,6 +163,7 @@ const judgedSchema = z
     p_adjusted: z.number().describe("The same after Holm's correction for several judges."),
     verdict: z.enum(['better', 'worse', 'no_difference']).describe('At 5 %, after the correction.'),
     detectable: z.number().nullable().describe('The smallest difference that would have been seen, in 4 of 5 cases.'),
+    repeats: repeatsSchema.nullable().describe('What repetitions show; null without them.'),
   })
   .meta({ id: 'ExperimentJudge' })
 export type ExperimentJudge = z.output<typeof judgedSchema>
@@ -149,6 +177,7 @@ const head = {
   state: z.enum(experimentStates).describe('`stopped`: at its bound, or on request; both can go on.'),
   reason: z.string().nullable().describe('Why it was stopped: `bound`, `cancelled`, or a sentence.'),
   bound_usd: z.number().nullable(),
+  repeat: z.int().describe('Executions of the candidate for each changed run.'),
   estimate: planSchema,
   author: z.string(),
   created: timestampSchema,
@@ -162,7 +191,7 @@ export const experimentSchema = z
     ...head,
     progress: z.number().describe('Share of ended items, from 0 to 1.'),
     cost_usd: z.number().describe('Cost so far in US dollars, judges included.'),
-    outcomes: z.record(z.string(), z.int()).describe('Number of ended items by outcome.'),
+    outcomes: z.record(z.string(), z.int()).describe('Number of ended items of the candidate by outcome.'),
     judges: z.array(judgedSchema),
     items: z.array(itemSchema).describe('Worst first.'),
     page: z.int(),

@@ -41,6 +41,8 @@ const experiments = table('experiments', {
   /** JSON: names of steps. */
   allow: text,
   max_concurrency: int,
+  /** Executions of the candidate for each recorded run. */
+  repeat: int,
   /** JSON: an `ExperimentPlan`. */
   estimate: text,
   state: textOf<ExperimentState>(),
@@ -57,7 +59,17 @@ export type ExperimentRow = Row<typeof row>
 
 const given = [
   ...(['id', 'collection_id', 'task_id', 'task', 'kind', 'name', 'candidate', 'definition', 'init_params'] as const),
-  ...(['judges', 'output_path', 'allow', 'max_concurrency', 'estimate', 'author', 'recorded_by', 'key_id'] as const),
+  ...([
+    'judges',
+    'output_path',
+    'allow',
+    'max_concurrency',
+    'repeat',
+    'estimate',
+    'author',
+    'recorded_by',
+    'key_id',
+  ] as const),
   'bound_usd',
 ] as const
 type NewExperiment = Pick<ExperimentRow, (typeof given)[number]>
@@ -74,10 +86,18 @@ const items = table('experiment_items', {
   trial_id: orNull(text),
   /** JSON: a `{base, candidate}` for each judge. */
   verdicts: orNull(text),
+  arm: textOf<ExperimentItem['arm']>(),
+  repetition: int,
+  /** `n` of the item of the same recorded run with repetition 0. */
+  first_n: int,
 })
 export type ExperimentItemRow = Row<typeof items.columns>
 const itemColumns = items.of('i')
-const newItem = ['n', 'base_key', 'base_id', 'from_step', 'rest_usd', 'state', 'outcome', 'reason'] as const
+const newItem = [
+  ...(['n', 'base_key', 'base_id', 'from_step', 'rest_usd', 'state', 'outcome', 'reason'] as const),
+  ...(['arm', 'repetition', 'first_n'] as const),
+] as const
+const newItemTypes = ['int', 'text', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'int', 'int']
 export type NewExperimentItem = Pick<ExperimentItemRow, (typeof newItem)[number]>
 
 /** Stores an experiment with its items in one statement. */
@@ -88,9 +108,7 @@ export const createExperiment = queryRow(
      insert into experiments (${given.join(', ')}) values (${given.map((_, at) => `$${at + 1}`).join(', ')}) returning id),
    i as (
      insert into experiment_items (experiment_id, ${newItem.join(', ')})
-     select e.id, u.* from e, unnest($${given.length + 1}::int[], $${given.length + 2}::text[], $${given.length + 3}::text[],
-       $${given.length + 4}::text[], $${given.length + 5}::float8[], $${given.length + 6}::text[],
-       $${given.length + 7}::text[], $${given.length + 8}::text[]) u)
+     select e.id, u.* from e, unnest(${newItem.map((_, at) => `$${given.length + 1 + at}::${newItemTypes[at]}[]`).join(', ')}) u)
    select id from e`,
   (experiment: NewExperiment, rows: readonly NewExperimentItem[]) => [
     ...valuesOf(given, experiment),

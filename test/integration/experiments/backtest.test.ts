@@ -66,7 +66,7 @@ test('a plan names the first step that differs, and runs without one; it calls n
   expect(body).toMatchObject({
     experiment_id: null,
     candidate: { version: null, index: null, models: {} },
-    plan: { runs: 17, changed: 12, untouched: 5, cannot: 0, first_steps: { answer: 12 }, reason: null },
+    plan: { runs: 17, changed: 12, executions: 12, untouched: 5, cannot: 0, first_steps: { answer: 12 }, reason: null },
   })
   expect(body.plan.cost_usd.expected).toBeCloseTo(provider.bill.usd, 5)
   const same = await start(task, { runs: { last: 100 }, dry_run: true })
@@ -143,6 +143,52 @@ test.each([
     expect(next.body.plan.runs).toBe(50)
   },
 )
+
+const passing = { name: 'passes', instruction: 'Is it good?', model: 'gpt-4o-mini', binary: true }
+
+test('repetitions execute both versions, share the judgement of the record, and say how much it varies', async () => {
+  const task = await recorded(gradedWorkflow('well'), 12, 3)
+  await ended(task, { workflow: gradedWorkflow('nicely'), runs: { last: 6 }, judges: [gradingJudge, passing] })
+  const wanted = { workflow: gradedWorkflow('badly'), runs: { last: 100 }, judges: [gradingJudge, passing], repeat: 3 }
+  const { plan } = (await start(task, { ...wanted, dry_run: true })).body
+  expect(plan).toMatchObject({ runs: 15, changed: 12, executions: 12 * 5, untouched: 3 })
+  forget()
+  const found = await ended(task, wanted)
+  // Three of the candidate and two more of the recorded version; each is judged once by both, and the record too.
+  expect(provider.bill).toMatchObject({ answers: 12 * 5, judgements: 2 * 12 * 6 })
+  expect(found.cost_usd).toBeCloseTo(provider.bill.usd, 6)
+  expect(Math.abs(plan.cost_usd.expected / provider.bill.usd - 1)).toBeLessThan(0.4)
+  expect(found).toMatchObject({ repeat: 3, outcomes: { judged: 36, untouched: 3 } })
+  const arms = found.items.map(({ arm, repetition }: Body) => `${arm} ${repetition}`)
+  expect(arms.filter((one: string) => one === 'base 2')).toHaveLength(12)
+  const scores = found.items.filter(({ from_step }: Body) => from_step !== null)
+  const ofRun = (id: string, arm: string): number[] =>
+    scores.flatMap(({ trajectory_id, arm: of, verdicts }: Body) =>
+      trajectory_id === id && of === arm ? [verdicts.good.candidate] : [],
+    )
+  const meanOf = (values: number[]) => values.reduce((sum, one) => sum + one, 0) / values.length
+  const ids: string[] = [...new Set<string>(scores.map(({ trajectory_id }: Body) => trajectory_id))]
+  let [sum, squares] = [0, 0]
+  for (const id of ids) {
+    const recordedScore = scores.find(({ trajectory_id }: Body) => trajectory_id === id).verdicts.good.base
+    const base = [recordedScore, ...ofRun(id, 'base')]
+    sum += meanOf(ofRun(id, 'candidate')) - meanOf(base)
+    squares += base.reduce((total, one) => total + (one - meanOf(base)) ** 2, 0)
+  }
+  const [good, passes] = found.judges
+  expect(good).toMatchObject({ n: 15, repeats: { pass_all: null } })
+  expect(good.mean_difference).toBeCloseTo(sum / 15, 6)
+  expect(good.repeats.noise).toBeCloseTo(Math.sqrt(squares / 24), 6)
+  const all = (arm: string) =>
+    ids.filter((id) =>
+      scores
+        .filter(({ trajectory_id, arm: of }: Body) => trajectory_id === id && of === arm)
+        .every(({ verdicts }: Body) => verdicts.passes.candidate === 'yes'),
+    ).length / ids.length
+  expect(passes.repeats.pass_all).toBeCloseTo(all('candidate'), 6)
+  expect(passes.repeats.pass_any).toBeGreaterThanOrEqual(passes.repeats.pass_all)
+  expect(passes.repeats.base_pass_all).toBeLessThanOrEqual(all('base'))
+})
 
 test('a step that writes is not repeated: equal inputs take the recorded result, others end the trial', async () => {
   const { port } = service.address() as AddressInfo

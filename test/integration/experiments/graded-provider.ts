@@ -32,9 +32,9 @@ export const startGradedProvider = async (): Promise<GradedProvider> => {
     const tone = /Answer (\w+)/.exec(text)?.[1] ?? ''
     const found = Number(/quality=([\d.]+)/.exec(text)?.[1] ?? 0)
     const made = (quality[tone] ?? 0) + 3 * (random() + random() + random() - 1.5)
-    const said = isJudge
-      ? JSON.stringify({ explanation: 'So it is.', score: Math.min(10, Math.max(1, Math.round(found))) })
-      : `quality=${made.toFixed(6)}`
+    const score = Math.min(10, Math.max(1, Math.round(found)))
+    const verdict = text.includes('Answer yes or no') ? { label: score >= 5 ? 'yes' : 'no' } : { score }
+    const said = isJudge ? JSON.stringify({ explanation: 'So it is.', ...verdict }) : `quality=${made.toFixed(6)}`
     const usage = { prompt_tokens: 300, completion_tokens: isJudge ? 20 : 50 + Math.floor(800 * random()) }
     bill.usd += (usage.prompt_tokens * 0.15 + usage.completion_tokens * 0.6) / 1e6
     const more = { usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens } }

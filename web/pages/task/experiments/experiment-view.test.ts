@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { candidateText, verdictSentence } from './experiment-view.tsx'
+import { candidateText, repeatsSentence, verdictSentence } from './experiment-view.tsx'
 
 const judge = {
   ...{ name: 'good', n: 20, better: 15, worse: 1, same: 4, p: 0.0001, p_adjusted: 0.0001, detectable: 0.4 },
@@ -9,6 +9,7 @@ const judge = {
     verdict: 'better' as const,
     scale: { min: 1, max: 10 },
   },
+  repeats: null,
 }
 
 test.each([
@@ -30,3 +31,16 @@ test.each([
   [{ version: 'production', index: 12, models: {}, init_params: {} }, 'v12 (production)'],
   [{ version: '~3', index: 3, models: { a: 'b' }, init_params: { tone: 'dry' } }, 'v3, b for a, another tone'],
 ])('a candidate in words: %#', (candidate, words) => expect(candidateText({ candidate })).toBe(words))
+
+const unknown = { pass_all: null, pass_any: null, base_pass_all: null, base_pass_any: null }
+test.each([
+  [{ ...judge, repeats: { ...unknown, noise: 0.815 } }, 'repeated, the recorded version varies by 0.81'],
+  [
+    {
+      ...{ ...judge, scale: null },
+      repeats: { noise: 0.31, pass_all: 0.5, pass_any: 0.9, base_pass_all: 0.75, base_pass_any: 1 },
+    },
+    'repeated, the recorded version varies by 31 % · every repetition passes in 50 % of runs · before in 75 %',
+  ],
+  [{ ...judge, repeats: { ...unknown, noise: null } }, ''],
+])('repetitions in words: %#', (given, words) => expect(repeatsSentence(given)).toBe(words))

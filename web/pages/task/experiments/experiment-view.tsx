@@ -60,6 +60,16 @@ export const verdictSentence = (judge: ExperimentJudge): string => {
   return `${verdict} by ${difference(judge, Math.abs(mean))}${range} (p ${p < 0.001 ? '< 0.001' : p.toFixed(3)})`
 }
 
+const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`
+
+/** What repetitions show: how much the recorded version differs from itself, and how reliably both pass. */
+export const repeatsSentence = (judge: ExperimentJudge): string => {
+  const { noise, pass_all: all, base_pass_all: before } = judge.repeats ?? {}
+  const own = typeof noise === 'number' && `repeated, the recorded version varies by ${difference(judge, noise)}`
+  const every = typeof all === 'number' && `every repetition passes in ${percent(all)} of runs`
+  return [own, every, every && typeof before === 'number' && `before in ${percent(before)}`].filter(Boolean).join(' · ')
+}
+
 const verdictMarks = { better: 'completed', worse: 'failed', no_difference: 'skipped' } as const
 
 const Verdicts = ({ judges }: { judges: readonly ExperimentJudge[] }) => (
@@ -73,6 +83,7 @@ const Verdicts = ({ judges }: { judges: readonly ExperimentJudge[] }) => (
           <span className="text-12 text-muted">
             {countText(judge.better)} better · {countText(judge.worse)} worse · {countText(judge.same)} equal
           </span>
+          {judge.repeats && <span className="w-full pl-6 text-12 text-muted">{repeatsSentence(judge)}</span>}
         </li>
       ))}
     </ul>
@@ -119,6 +130,10 @@ const ItemRow = ({ place, item }: { place: TaskPlaceProps; item: ExperimentItem 
           {item.trajectory_id}
         </Link>{' '}
         {words}
+        {item.arm === 'base' && <span className="text-muted"> · recorded version again</span>}
+        {item.arm === 'candidate' && item.repetition > 0 && (
+          <span className="text-muted"> · repetition {item.repetition + 1}</span>
+        )}
         <span className="block truncate text-12 text-muted" title={item.reason ?? undefined}>
           {item.reason ?? (item.from_step === null ? '' : `from ${item.from_step}`)}
         </span>

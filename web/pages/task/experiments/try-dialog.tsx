@@ -48,7 +48,7 @@ export const planText = ({ runs, changed, untouched, cannot, first_steps: steps,
     cost && cost.low !== null && cost.high !== null ? ` (${usdText(cost.low)} to ${usdText(cost.high)})` : ''
   return [
     runsText(runs),
-    changed > 0 && `${countText(changed)} executed from ${first}`,
+    changed > 0 && `${countText(plan.executions)} executed from ${first}`,
     untouched > 0 && `${countText(untouched)} untouched, at no cost`,
     cannot > 0 && `${countText(cannot)} cannot be tried`,
     changed > 0 && (cost ? `about ${usdText(cost.expected)}${range}` : `cost unknown: ${reason}`),
@@ -83,6 +83,7 @@ export const TryDialog = ({ place, workflow, onClose, onStarted }: TryDialogProp
   const [status, setStatus] = useState<(typeof whichRuns)[number][0]>('')
   const [label, setLabel] = useState('')
   const [bound, setBound] = useState('')
+  const [repeat, setRepeat] = useState('1')
   const [allow, setAllow] = useState<readonly string[]>([])
   const [judges, setJudges] = useState<readonly JudgeEntry[]>(() => lastJudges(place) ?? [])
   const [wasSent, setSent] = useState(false)
@@ -97,6 +98,7 @@ export const TryDialog = ({ place, workflow, onClose, onStarted }: TryDialogProp
     ...(judges.length > 0 && isJudged ? { judges: judges.map(judgeOf) } : {}),
     allow: [...allow],
     ...(bound.trim() === '' ? {} : { bound_usd: Number(bound) }),
+    ...(Number(repeat) > 1 ? { repeat: Number(repeat) } : {}),
   }
   const planned = useTrialPlan(place, trial)
   const { plan } = planned
@@ -153,6 +155,14 @@ export const TryDialog = ({ place, workflow, onClose, onStarted }: TryDialogProp
           hint="Nothing starts that could cost more in all"
           error={bound.trim() !== '' && !(Number(bound) >= 0) ? 'A number, such as 2.50' : undefined}
           onChange={(event) => setBound(event.target.value)}
+        />
+        <TextField
+          label="Repetitions"
+          inputMode="numeric"
+          value={repeat}
+          hint="From 2 on the recorded version is repeated too: how much it differs from itself"
+          error={/^([1-9]|1\d|20)$/.test(repeat.trim()) ? undefined : 'A number from 1 to 20'}
+          onChange={(event) => setRepeat(event.target.value)}
         />
       </div>
       {writing.map((step) => (
