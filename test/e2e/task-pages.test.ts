@@ -215,6 +215,7 @@ test('a routine is made, run by hand and paused', async () => {
   const { page } = visitor
   await open('routines')
   await page.getByRole('button', { name: 'New routine' }).click()
+  await page.getByText(/^1 run: about .+ from \d+ recorded run/).waitFor()
   await page.getByLabel('Name').fill('morning')
   await page.getByRole('button', { name: 'Create' }).click()
   await page.getByText('Monday through Friday', { exact: false }).waitFor()

@@ -2,8 +2,10 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { Estimate } from '../../src/model/runs/estimate.ts'
 import type { ExpectedValue } from '../../src/model/runs/expected-cost.ts'
 import { api } from '../data/api.ts'
+import { useSettled } from '../data/settled.ts'
 import { countText, usdText } from '../text/numbers.ts'
 import { durationText } from '../text/times.ts'
+import { enteredVersion } from './versions/version-field.tsx'
 
 /** What is about to be started: `count` runs, or those of a dataset. */
 type Wanted = NonNullable<Parameters<typeof api.estimateTask>[0]['body']>
@@ -14,14 +16,23 @@ const staleMs = 60_000
 export const useEstimate = (
   params: { collection: string; task: string },
   wanted: Wanted | undefined,
-): Estimate | undefined =>
-  useQuery({
-    queryKey: ['estimate', params.collection, params.task, wanted],
-    queryFn: ({ signal }) => api.estimateTask({ params, body: wanted ?? {}, signal }),
-    enabled: wanted !== undefined,
+): Estimate | undefined => {
+  const settled = useSettled(JSON.stringify(wanted ?? null))
+  return useQuery({
+    queryKey: ['estimate', params.collection, params.task, settled],
+    queryFn: ({ signal }) => api.estimateTask({ params, body: JSON.parse(settled) as Wanted, signal }),
+    enabled: settled !== 'null',
     placeholderData: keepPreviousData,
     staleTime: staleMs,
+    retry: false,
   }).data
+}
+
+/** What each run of a version would cost, once a run has been recorded; nothing before. */
+export const RunEstimate = ({ place, version }: { place: { collection: string; task: string }; version: string }) => {
+  const estimate = useEstimate(place, enteredVersion(version))
+  return estimate?.cost_usd ? <EstimateLine of={estimate} /> : null
+}
 
 /** For the text of a button: `, about $0.31`; empty where nothing is known, and where no model is called. */
 export const aboutText = (estimate: Estimate | undefined): string =>

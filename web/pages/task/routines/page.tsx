@@ -8,6 +8,7 @@ import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/browser.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { RunEstimate } from '../../../parts/estimate.tsx'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -278,6 +279,7 @@ const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
       title={`New routine of ${place.task}`}
       action="Create"
       isReady={name.trim() !== '' && isObject(params)}
+      extra={<RunEstimate place={place} version={version} />}
       work={make}
       onDone={() => queries.invalidateQueries({ queryKey: routineKeys(place.collection, place.task) })}
       next={(made) => onMade(made.name)}

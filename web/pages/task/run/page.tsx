@@ -6,6 +6,7 @@ import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/browser.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { RunEstimate } from '../../../parts/estimate.tsx'
 import { runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { formFields, formParams } from '../../../parts/schema-form/form-fields.ts'
@@ -113,6 +114,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
             {start.isPending ? 'Starting …' : 'Run'}
           </Button>
           {!mayWrite && <span className="text-muted">Your key may read only.</span>}
+          <RunEstimate place={{ collection, task }} version={version} />
         </div>
         <section>
           <h2 className="mb-1 font-medium text-12 text-muted">The same from a terminal</h2>
