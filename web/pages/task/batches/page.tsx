@@ -8,6 +8,7 @@ import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
 import { paged } from '../../../data/paged.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
+import { EconomyBox } from '../../../parts/economy-box.tsx'
 import { aboutText, atStartText, EstimateLine, useEstimate } from '../../../parts/estimate.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { ListFrame } from '../../../parts/list-frame.tsx'
@@ -23,7 +24,7 @@ import { Status, StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { JobPage, jobsOfPage, whileOpen } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../use-task.ts'
-import { EconomyBox, RowSource, useRowChoice } from './row-source.tsx'
+import { RowSource, useRowChoice } from './row-source.tsx'
 
 const batchQueries = {
   all: ({ collection, task }: TaskPlaceProps) => ['batches', collection, task],

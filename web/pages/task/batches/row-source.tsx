@@ -3,7 +3,7 @@ import { isObject, type JsonObject, parsedJson } from '../../../../src/lib/json/
 import { api } from '../../../data/api.ts'
 import { bytesText } from '../../../text/numbers.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
-import { Checkbox, TextArea } from '../../../ui/field.tsx'
+import { TextArea } from '../../../ui/field.tsx'
 /** Makes a function that gives what a promise gives, or undefined once it was called again: only the last call counts. */
 export const makeLatest = () => {
   let calls = 0
@@ -185,12 +185,3 @@ const FileOfRows = ({
     </section>
   )
 }
-
-/** Whether models are called through the batch interfaces of their providers. */
-export const EconomyBox = ({ isPatient, onChange }: { isPatient: boolean; onChange: (next: boolean) => void }) => (
-  <Checkbox
-    label="Wait for the batch interface of the model's provider: about half the price, within a day"
-    checked={isPatient}
-    onChange={(event) => onChange(event.target.checked)}
-  />
-)

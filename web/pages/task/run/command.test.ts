@@ -10,6 +10,7 @@ test.each([
   [{ ...at, params: { n: 3, text: 'two words' } }, "jetty run acme/sum -p n=3 -p 'text=two words'"],
   [{ ...at, params: { text: "it's; $(rm)" } }, "jetty run acme/sum -p 'text=it'\\''s; $(rm)'"],
   [{ ...at, params: { o: { a: [1] } }, files: ['a b.txt'] }, `jetty run acme/sum -p 'o={"a":[1]}' --file 'a b.txt'`],
+  [{ ...at, params: { n: 3 }, isPatient: true }, 'jetty run acme/sum -p n=3 --economy batch'],
 ])('%j', (command, text) => {
   expect(runCommand(command)).toBe(text)
 })

@@ -3,6 +3,8 @@ interface RunCommand {
   task: string
   /** Empty: the newest one. */
   version?: string
+  /** Whether its models are called through the batch interfaces of their providers. */
+  isPatient?: boolean
   params: Readonly<Record<string, unknown>>
   files: readonly string[]
 }
@@ -13,12 +15,12 @@ const isPlain = (text: string): boolean => /^[\w./:@%+,][\w./:@%+,=-]*$/.test(te
 const shellWord = (text: string): string => (isPlain(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 /** The command that starts the same run. */
-export const runCommand = ({ collection, task, version, params, files }: RunCommand): string => {
+export const runCommand = ({ collection, task, version, isPatient, params, files }: RunCommand): string => {
   const given = Object.entries(params).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return `-p ${shellWord(`${name}=${text}`)}`
   })
   const sent = files.map((name) => `--file ${shellWord(name)}`)
   const place = version ? shellWord(`${collection}/${task}@${version}`) : `${collection}/${task}`
-  return ['jetty run', place, ...given, ...sent].join(' ')
+  return ['jetty run', place, ...given, ...sent, ...(isPatient ? ['--economy batch'] : [])].join(' ')
 }

@@ -6,6 +6,7 @@ import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/browser.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { EconomyBox } from '../../../parts/economy-box.tsx'
 import { RunEstimate } from '../../../parts/estimate.tsx'
 import { runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
@@ -49,6 +50,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
   const [entries, setEntries] = useState<Record<string, string>>({})
   const [files, setFiles] = useState<readonly File[]>([])
   const [version, setVersion] = useState('')
+  const [isPatient, setIsPatient] = useState(false)
   const [wasSent, setSent] = useState(false)
   const { params, errors } = formParams(fields, entries)
   const start = useMutation({
@@ -56,7 +58,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
       api.runTask({
         params: { collection, task },
         query: { preflight: 'refuse' },
-        body: { init_params: params, ...enteredVersion(version) },
+        body: { init_params: params, ...enteredVersion(version), ...(isPatient && { economy: 'batch' as const }) },
         files: files.map((file) => ({ field: 'files', name: file.name, content: file })),
       }),
   })
@@ -108,6 +110,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
           onRemove={(file) => setFiles((were) => were.filter((one) => one !== file))}
         />
         <VersionField place={{ collection, task }} value={version} onChange={setVersion} />
+        <EconomyBox isPatient={isPatient} onChange={setIsPatient} />
         {start.error && <Problem error={start.error} />}
         <div className="flex flex-wrap items-center gap-3">
           <Button type="submit" look="main" icon="play" disabled={!mayWrite || start.isPending}>
@@ -123,6 +126,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
               collection,
               task,
               version: version.trim(),
+              isPatient,
               params,
               files: files.map(({ name }) => name),
             })}
