@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { makeRandom } from '../src/lib/random.ts'
 import { pause } from '../src/lib/time.ts'
 import type { Estimate } from '../src/model/runs/estimate.ts'
-import { completion, startFakeOpenAi } from '../test/fakes/openai.ts'
+import { type Asked, completion, startFakeOpenAi } from '../test/fakes/openai.ts'
 import { root } from './lib/built.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
@@ -43,21 +43,28 @@ const workflows: { name: string; children?: string[]; item(): Record<string, unk
   { name: 'order-desk', item: () => ({ question: words(20) }) },
 ]
 
-// biome-ignore lint/suspicious/noExplicitAny: a JSON Schema, or a part of one
-type Schema = any
+/** What the examples use of JSON Schema. */
+interface Schema {
+  type?: string
+  enum?: readonly unknown[]
+  minimum?: number
+  maximum?: number
+  items?: Schema
+  properties?: Record<string, Schema>
+}
 
 /** A value that a schema allows. */
 const drawnFrom = (schema: Schema): unknown => {
   if (schema.enum) return one(schema.enum)
   if (schema.type === 'integer' || schema.type === 'number') return whole(schema.minimum ?? 1, schema.maximum ?? 5)
   if (schema.type === 'boolean') return random() < 0.5
-  if (schema.type === 'array') return Array.from({ length: whole(0, 4) }, () => drawnFrom(schema.items))
+  if (schema.type === 'array') return Array.from({ length: whole(0, 4) }, () => drawnFrom(schema.items ?? {}))
   if (schema.type !== 'object') return words(20)
   return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, part]) => [name, drawnFrom(part)]))
 }
 
 /** What a model answers to a request: a value for its schema, a verdict, a call of a tool, or words. */
-const answerTo = (body: Schema): { content: string; more?: object } => {
+const answerTo = (body: Asked['body']): { content: string; more?: object } => {
   const text: string = body.messages.map(({ content }: { content: unknown }) => JSON.stringify(content)).join('\n')
   if (body.tools && random() < 0.5) {
     const call = { name: body.tools[0].function.name, arguments: '{"expression":"$count(orders)"}' }
@@ -75,7 +82,7 @@ const answerTo = (body: Schema): { content: string; more?: object } => {
     const dimensions = ['correctness', 'clarity', 'brevity'].filter((name) => text.includes(name))
     const score = whole(1, 5)
     const scores = Object.fromEntries(dimensions.map((name) => [name, score]))
-    const verdict = categories.length > 0 ? { category: one(categories) } : { score, ...scores, scores }
+    const verdict = categories.length > 0 ? { label: one(categories) } : { score, dimensions: scores }
     return { content: JSON.stringify({ explanation: words(60), ...verdict }) }
   }
   if (body.response_format) return { content: JSON.stringify({ summary: words(40), entities: [words(2)] }) }

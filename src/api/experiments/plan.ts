@@ -210,9 +210,6 @@ interface Rest {
   unpriced: string[]
 }
 
-const costIn = (usage: string | null): number =>
-  usage === null ? 0 : ((JSON.parse(usage) as { cost_usd: number | null }).cost_usd ?? 0)
-
 /** Sums up what the steps that are executed were charged; another model charges its price for the same tokens. */
 const restOf = async (
   { database, models }: Pick<PlanDeps, 'database' | 'models'>,
@@ -228,9 +225,10 @@ const restOf = async (
     carry?.steps.map(({ seq }) => seq) ?? [],
   )) {
     rest.usd += below
-    rest.recordedUsd += below + costIn(text)
+    rest.recordedUsd += below
     if (text === null) continue
     const { cost_usd: cost, ...usage } = JSON.parse(text) as ModelUsage & { cost_usd: number | null }
+    rest.recordedUsd += cost ?? 0
     const step = name.replace(/__\d+$/, '')
     const [then, now] = [modelOf(before, step, recorded), modelOf(workflow, step, initParams)]
     const isOther = then !== undefined && now !== undefined && then !== now

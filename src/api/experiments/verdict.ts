@@ -72,33 +72,45 @@ export const judgesOf = (
   })
 }
 
-/** Scores of one judge on all executions of a recorded run: those of its own version, itself included, and the candidate's. */
+/** What one judge says of all executions of a recorded run, in scores. */
 interface RunScores {
+  /** The recorded run, and the repetitions of its version. */
   base: number[]
-  candidate: number[]
-  /** Some execution had an equal output, or none was needed. */
+  /** Of each execution of the candidate: its score, and that of the recorded version which it is compared with. */
+  pairs: { before: number; now: number }[]
+  /** Whether each execution of the candidate had an equal output, or none was needed. */
   isEqual: boolean
+  /** Whether each execution passed, as far as it is known: one that failed did not. */
+  passes: Record<ExperimentItemRow['arm'], boolean[]>
 }
 
 const scoresOf = (judge: Judge, rows: readonly ExperimentItemRow[]): RunScores => {
-  const known = (values: (string | null)[]): number[] => values.flatMap((value) => verdictScore(judge, value) ?? [])
-  const pairs = rows.map((row) => ({ arm: row.arm, pair: pairsOf(row)[judge.name] }))
-  const of = (arm: ExperimentItemRow['arm']) =>
-    pairs.map((one) => (one.arm === arm ? (one.pair?.candidate ?? null) : null))
-  const [recorded] = known(pairs.map(({ pair }) => pair?.base ?? null))
+  const scored = rows.map((row) => {
+    const { base = null, candidate = null } = pairsOf(row)[judge.name] ?? {}
+    return { ...row, before: verdictScore(judge, base), now: verdictScore(judge, candidate) }
+  })
+  // Where a trial ended before a step that writes, both verdicts are of another step than all others.
+  const whole = scored.filter(({ outcome }) => outcome !== 'stopped_before_effect')
+  const tried = scored.filter(({ arm }) => arm === 'candidate')
+  const recorded = whole.flatMap(({ before }) => before ?? []).slice(0, 1)
+  const base = [...recorded, ...whole.flatMap(({ arm, now }) => (arm === 'base' ? (now ?? []) : []))]
+  const passOf = ({ outcome, now }: (typeof scored)[number]) =>
+    outcome === 'failed' ? false : now === null ? [] : now === 1
+  const passesOf = (of: ExperimentItemRow['arm']) => whole.flatMap((one) => (one.arm === of ? passOf(one) : []))
   return {
-    base: [...(recorded === undefined ? [] : [recorded]), ...known(of('base'))],
-    candidate: known(of('candidate')),
-    isEqual: rows.some(({ outcome }) => equalOutcomes.has(outcome)),
+    base,
+    pairs: tried.flatMap(({ outcome, before: own, now }) => {
+      const before = outcome === 'stopped_before_effect' ? own : mean(base)
+      return before === null || now === null ? [] : [{ before, now }]
+    }),
+    isEqual: tried.every(({ outcome }) => equalOutcomes.has(outcome)),
+    passes: { candidate: passesOf('candidate'), base: [...recorded.map((score) => score === 1), ...passesOf('base')] },
   }
 }
 
 /** Candidate minus recorded version, in the mean of all executions of one run; null if it is not known. */
-const differenceOf = ({ base, candidate, isEqual }: RunScores): number | null => {
-  const [before, now] = [mean(base), mean(candidate)]
-  if (before === null || now === null) return isEqual ? 0 : null
-  return now - before
-}
+const differenceOf = ({ pairs, isEqual }: RunScores): number | null =>
+  mean(pairs.map(({ before, now }) => now - before)) ?? (isEqual ? 0 : null)
 
 /** The standard deviation of several scores of the same run, from all runs that have several. */
 const noiseOf = (runs: readonly RunScores[]): number | null => {
@@ -110,35 +122,19 @@ const noiseOf = (runs: readonly RunScores[]): number | null => {
   return freedom === 0 ? null : rounded(Math.sqrt(squares / freedom))
 }
 
-/** Shares of the runs with all `repeat` verdicts of which all, or any, pass. */
-const passing = (all: readonly (readonly number[])[], repeat: number): { every: number | null; any: number | null } => {
-  const whole = all.filter((scores) => scores.length >= repeat)
-  const share = (passes: (scores: readonly number[]) => boolean) => mean(whole.map((scores) => Number(passes(scores))))
-  return {
-    every: share((scores) => scores.every((score) => score === 1)),
-    any: share((scores) => scores.some((score) => score === 1)),
-  }
-}
-
+/** What repetitions show. A run counts for pass^k if it is known of each of its `repeat` executions whether it passed. */
 const repeatsOf = (judge: Judge, runs: readonly RunScores[], repeat: number): ExperimentJudge['repeats'] => {
   if (repeat === 1) return null
-  const unknown = { every: null, any: null }
-  const candidate = judge.scale
-    ? unknown
-    : passing(
-        runs.map((run) => run.candidate),
-        repeat,
-      )
-  const base = judge.scale
-    ? unknown
-    : passing(
-        runs.map((run) => run.base),
-        repeat,
-      )
+  const share = (arm: ExperimentItemRow['arm'], of: (passes: readonly boolean[]) => boolean): number | null => {
+    const known = runs.map(({ passes }) => passes[arm]).filter(({ length }) => length >= repeat)
+    return judge.scale ? null : mean(known.map((passes) => Number(of(passes))))
+  }
+  const all = (passes: readonly boolean[]) => passes.every(Boolean)
+  const any = (passes: readonly boolean[]) => passes.some(Boolean)
   return {
     noise: noiseOf(runs),
-    ...{ pass_all: candidate.every, pass_any: candidate.any },
-    ...{ base_pass_all: base.every, base_pass_any: base.any },
+    ...{ pass_all: share('candidate', all), pass_any: share('candidate', any) },
+    ...{ base_pass_all: share('base', all), base_pass_any: share('base', any) },
   }
 }
 
@@ -194,7 +190,7 @@ const rank: Partial<Record<ExperimentOutcome, number>> = { same_output: 1, untou
 const rankOf = ({ outcome, arm }: ExperimentItemRow): number =>
   Math.max((outcome && rank[outcome]) ?? 0, arm === 'base' ? 3 : 0)
 
-/** Items, worst first; those that are equal come later, then repetitions of the recorded version. */
+/** Sorts items from worst to best. Items without a difference follow, and then repetitions of the recorded version. */
 export const worstFirst = (judges: readonly Judge[], items: readonly ExperimentItemRow[]): ExperimentItemRow[] =>
   items
     .map((item) => ({ item, fall: fallOf(judges, item), rank: rankOf(item) }))

@@ -160,8 +160,9 @@ const conclude = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: 
   const { outcome, path } = await deps.compare(experiment, keys, withheld)
   const judges = JSON.parse(experiment.judges) as Judge[]
   const reason = withheld ? error : null
-  const counts = judges.length > 0 && experiment.repeat > 1 && !withheld // also an equal output passes, or not
-  if (outcome === 'same' && !counts)
+  // With repetitions an equal output needs its verdict: it passes or not, as each other one.
+  const needsVerdict = judges.length > 0 && experiment.repeat > 1 && !withheld
+  if (outcome === 'same' && !needsVerdict)
     return void (await note(deps, experiment, item, ended(withheld ? 'stopped_before_effect' : 'same_output', reason)))
   if (outcome === 'nothing' || judges.length === 0) {
     return void (await note(deps, experiment, item, ended(withheld ? 'stopped_before_effect' : 'changed', reason)))
@@ -176,16 +177,20 @@ const conclude = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: 
 const sides: readonly Side[] = ['base', 'candidate']
 
 /**
- * Starts the judgements of an item that are missing, and ends the item once all have ended. Repetitions of a recorded run
- * share its judgement, and an equal output has it too.
+ * Starts the judgements of an item that are missing, and ends the item once all have ended. Repetitions share the judgement
+ * of the recorded run, and an equal output has it too. A trial that ended before a step that writes is compared with what
+ * the recorded run had at that step, which is judged for it alone.
  */
 const judge = async (deps: ExperimentsDeps, experiment: ExperimentRow, item: OpenItem): Promise<void> => {
   const judges = JSON.parse(experiment.judges) as Judge[]
   const { path, isSame = false } = JSON.parse(item.verdicts ?? '{}') as { path?: string | null; isSame?: boolean }
-  const keyOf = (at: number, side: Side): string =>
-    side === 'base' || isSame
-      ? judgementKey(experiment.id, item.first_n, at, 'base')
-      : judgementKey(experiment.id, item.n, at, side)
+  const isAtCut = typeof path === 'string'
+  const keyOf = (at: number, side: Side): string => {
+    if (side === 'candidate' && !isSame) return judgementKey(experiment.id, item.n, at, 'candidate')
+    return isAtCut
+      ? judgementKey(experiment.id, item.n, at, 'base-cut')
+      : judgementKey(experiment.id, item.first_n, at, 'base')
+  }
   const wanted = judges.flatMap((one, at) =>
     (isSame ? (['base'] as const) : sides).map((side) => ({ judge: one, side, key: keyOf(at, side) })),
   )

@@ -233,17 +233,11 @@ const repeatsTable = ({ judges, repeat }: Experiment): string =>
     ? ''
     : table(
         ['JUDGE', 'NOISE', 'ALL PASS', 'ANY PASSES', 'RECORDED: ALL', 'ANY'],
-        judges.flatMap(({ name, repeats: found }) =>
-          found
-            ? [
-                [
-                  name,
-                  figure(found.noise),
-                  ...[found.pass_all, found.pass_any, found.base_pass_all, found.base_pass_any].map(share),
-                ],
-              ]
-            : [],
-        ),
+        judges.map(({ name, repeats }) => {
+          const { noise = null, pass_all: all = null, pass_any: any = null } = repeats ?? {}
+          const { base_pass_all: baseAll = null, base_pass_any: baseAny = null } = repeats ?? {}
+          return [name, figure(noise), ...[all, any, baseAll, baseAny].map(share)]
+        }),
       )
 
 const itemTable = ({ items, judges }: Experiment): string => {

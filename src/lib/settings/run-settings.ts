@@ -116,7 +116,7 @@ export const runSettings = {
   }),
   maxExperimentRuns: setting({
     variable: 'JETTY_MAX_EXPERIMENT_RUNS',
-    description: 'Maximum number of recorded runs of one experiment.',
+    description: 'Maximum number of runs that one experiment executes, repetitions included.',
     default: '1000',
     example: '5000',
     schema: wholeNumber(1, 100_000),

@@ -60,7 +60,7 @@ export const experimentRequestSchema = z
       .max(20)
       .default(1)
       .describe(
-        'Executions of the candidate for each changed run. From 2 on the recorded version is executed as often, which shows how much it differs from itself.',
+        'Executions of the candidate for each changed run. From 2 on the recorded version is executed once less, which shows how much it differs from itself.',
       ),
     max_concurrency: z.int().min(1).max(1_000).default(20).describe('Maximum runs that execute at the same time.'),
     name: labelTextSchema.optional().describe('Display name; need not be unique.'),
@@ -139,8 +139,10 @@ const repeatsSchema = z
     pass_all: z
       .number()
       .nullable()
-      .describe('Share of runs of which every repetition of the candidate passes (pass^k); null for scores.'),
-    pass_any: z.number().nullable().describe('Share of runs of which any repetition of the candidate passes (pass@k).'),
+      .describe(
+        'Share of runs in which each execution of the candidate passes (pass^k); a failed one does not. Null for scores.',
+      ),
+    pass_any: z.number().nullable().describe('Share of runs in which any execution of the candidate passes (pass@k).'),
     base_pass_all: z.number().nullable().describe('The same of the recorded version.'),
     base_pass_any: z.number().nullable(),
   })

@@ -59,18 +59,8 @@ export type ExperimentRow = Row<typeof row>
 
 const given = [
   ...(['id', 'collection_id', 'task_id', 'task', 'kind', 'name', 'candidate', 'definition', 'init_params'] as const),
-  ...([
-    'judges',
-    'output_path',
-    'allow',
-    'max_concurrency',
-    'repeat',
-    'estimate',
-    'author',
-    'recorded_by',
-    'key_id',
-  ] as const),
-  'bound_usd',
+  ...(['judges', 'output_path', 'allow', 'max_concurrency', 'repeat', 'bound_usd'] as const),
+  ...(['estimate', 'author', 'recorded_by', 'key_id'] as const),
 ] as const
 type NewExperiment = Pick<ExperimentRow, (typeof given)[number]>
 
@@ -93,12 +83,13 @@ const items = table('experiment_items', {
 })
 export type ExperimentItemRow = Row<typeof items.columns>
 const itemColumns = items.of('i')
-const newItem = [
-  ...(['n', 'base_key', 'base_id', 'from_step', 'rest_usd', 'state', 'outcome', 'reason'] as const),
-  ...(['arm', 'repetition', 'first_n'] as const),
-] as const
-const newItemTypes = ['int', 'text', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'int', 'int']
-export type NewExperimentItem = Pick<ExperimentItemRow, (typeof newItem)[number]>
+/** Columns of a new item, with their types in SQL. */
+const newItemTypes = {
+  ...({ n: 'int', first_n: 'int', arm: 'text', repetition: 'int', base_key: 'text', base_id: 'text' } as const),
+  ...({ from_step: 'text', rest_usd: 'float8', state: 'text', outcome: 'text', reason: 'text' } as const),
+}
+const newItem = Object.keys(newItemTypes) as (keyof typeof newItemTypes)[]
+export type NewExperimentItem = Pick<ExperimentItemRow, keyof typeof newItemTypes>
 
 /** Stores an experiment with its items in one statement. */
 export const createExperiment = queryRow(
@@ -108,7 +99,7 @@ export const createExperiment = queryRow(
      insert into experiments (${given.join(', ')}) values (${given.map((_, at) => `$${at + 1}`).join(', ')}) returning id),
    i as (
      insert into experiment_items (experiment_id, ${newItem.join(', ')})
-     select e.id, u.* from e, unnest(${newItem.map((_, at) => `$${given.length + 1 + at}::${newItemTypes[at]}[]`).join(', ')}) u)
+     select e.id, u.* from e, unnest(${newItem.map((name, at) => `$${given.length + 1 + at}::${newItemTypes[name]}[]`).join(', ')}) u)
    select id from e`,
   (experiment: NewExperiment, rows: readonly NewExperimentItem[]) => [
     ...valuesOf(given, experiment),
@@ -205,10 +196,14 @@ const openItem = {
 }
 export type OpenItem = Row<typeof openItem>
 
-/** Key of the run that tries an item, and prefix of the keys of its judgements. */
+/** Keys of the run that tries an item, and of its judgements; `base-cut`: of the recorded run where the trial ended. */
 export const trialKey = (experiment: string, n: number): string => `${experiment}/run/${n}`
-export const judgementKey = (experiment: string, n: number, judge: number, side: 'base' | 'candidate'): string =>
-  `${experiment}/judge/${n}.${judge}.${side}`
+export const judgementKey = (
+  experiment: string,
+  n: number,
+  judge: number,
+  of: 'base' | 'base-cut' | 'candidate',
+): string => `${experiment}/judge/${n}.${judge}.${of}`
 
 /** Items that have not ended, those under way first. */
 export const openItems = query(

@@ -1,3 +1,5 @@
+import { makeRandom } from '../../../src/lib/random.ts'
+
 /** Numbers that only the seed decides. The seed is printed; CRASH_SEED repeats a run of the tests. */
 export interface Random {
   seed: number
@@ -10,12 +12,6 @@ export interface Random {
 export const seeded = (name: string): Random => {
   const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000_000)
   console.log(`${name}: CRASH_SEED=${seed}`)
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const next = makeRandom(seed)
   return { seed, next, between: (low, high) => low + Math.floor(next() * (high - low + 1)) }
 }

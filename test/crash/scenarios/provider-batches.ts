@@ -7,13 +7,13 @@ import { until, untilAllEnded } from '../harness/storm.ts'
 /** 1,000 and 100 tokens at the prices of gpt-4o: 2.5 and 10 dollars a million. */
 const fullPrice = (1000 * 2.5 + 100 * 10) / 1e6
 
-/** SQL condition: the run of an item has its result. */
-const isItem = `status = 'completed' and parent_id is not null`
+/** SQL condition: a run is that of an item, and has its result. */
+const isJudged = `status = 'completed' and parent_id is not null`
 
 /**
  * Judges items through provider batches, and kills the server while they are collected, at each moment after the provider
  * has acted and before it answers, and before the last results are stored. Every item is submitted once, and the bill is
- * that of batches. Returns what is wrong, and what was measured.
+ * that of batches. Returns what is wrong.
  */
 export const providerBatchKills = async ({
   items,
@@ -21,8 +21,7 @@ export const providerBatchKills = async ({
 }: {
   items: number
   moments: readonly BatchMoment[]
-}): Promise<{ wrong: string[]; kills: number; batches: number; submitted: number; share: number; seconds: number }> => {
-  const began = performance.now()
+}): Promise<string[]> => {
   const database = await createTestDatabase()
   const site = makeSite(database.url)
   const client = makeClient()
@@ -70,17 +69,16 @@ export const providerBatchKills = async ({
       (await site.rows<{ n: number }>(`select count(*)::int as n from ${where}`))[0]?.n ?? 0
     await until('some calls are collected', async () => (await count('batched_calls')) >= items / 4)
     await kill()
-    await until('few items are left', async () => (await count(`runs where ${isItem}`)) >= items * 0.95, 900_000, 50)
+    await until('few items are left', async () => (await count(`runs where ${isJudged}`)) >= items * 0.95, 900_000, 50)
     await kill()
     await untilAllEnded(site, 600_000)
-    const completed = await count(`runs where ${isItem}`)
+    const completed = await count(`runs where ${isJudged}`)
     const spent = (await site.rows<{ usd: number }>('select sum(usd)::float8 as usd from spending'))[0]?.usd ?? 0
     const sent = provider.submitted().map(({ body }) => JSON.stringify(body.messages))
     const share = spent / (items * fullPrice)
-    const seconds = Math.round((performance.now() - began) / 1000)
-    const figures = { kills, batches: provider.batches.length, submitted: sent.length, share, seconds }
-    console.log('provider batches:', JSON.stringify({ items, ...figures }))
-    const wrong = [
+    const figures = { items, kills, batches: provider.batches.length, submitted: sent.length, share }
+    console.log('provider batches:', JSON.stringify(figures))
+    return [
       ...(completed === items ? [] : [`${completed} of ${items} runs completed`]),
       ...(new Set(sent).size === items ? [] : [`${new Set(sent).size} of ${items} items were submitted`]),
       ...(sent.length === new Set(sent).size ? [] : [`${sent.length - new Set(sent).size} items were submitted twice`]),
@@ -88,7 +86,6 @@ export const providerBatchKills = async ({
       ...(Math.abs(share - 0.5) < 0.001 ? [] : [`the bill is ${share} of the full one`]),
       ...(kills === moments.length + 2 ? [] : [`${kills} kills`]),
     ]
-    return { wrong, ...figures }
   } finally {
     provider.at(undefined)
     await site.close()
