@@ -217,6 +217,19 @@ test('a step that writes is not repeated: equal inputs take the recorded result,
   const lastOnly = await ended(task, { workflow: gradedWorkflow('badly', { notify: saying }), judges })
   expect(lastOnly).toMatchObject({ outcomes: { stopped_before_effect: 6 }, judges: [{ n: 6 }] })
 
+  // Each trial is compared with what was recorded of `answer`, and a repetition of the record with what it ended with.
+  forget()
+  const repeated = { workflow: gradedWorkflow('badly', { notify: saying }), judges, repeat: 2 }
+  const again = await ended(task, repeated)
+  expect(again.outcomes).toEqual({ stopped_before_effect: 12 })
+  expect(provider.bill).toMatchObject({ answers: 18, judgements: 12 * 2 + 6 })
+  const base = async (id: string) =>
+    Number(/quality=([\d.]+)/.exec((await jetty.get(task, id)).steps.answer.outputs.text)?.[1])
+  for (const { arm, trajectory_id, verdicts } of again.items) {
+    if (arm === 'candidate') expect(verdicts.good.base).toBe(Math.round(await base(trajectory_id)))
+  }
+  expect(hits).toHaveLength(6)
+
   const allowed = await ended(task, { ...other, judges: undefined, allow: ['notify'] })
   expect(allowed.outcomes).toEqual({ changed: 6 })
   expect(hits).toHaveLength(12)
